@@ -1,0 +1,118 @@
+"""The host's end of guest/agentd.c: commands over the second serial port."""
+
+import struct
+import threading
+
+from lab.errors import LabError
+
+HEADER = struct.Struct("<III")
+HELLO, RUN, KILL, OUTPUT, EXIT = range(5)
+MAX_PAYLOAD = 65536
+
+
+class Job:
+    """A command in the guest."""
+
+    def __init__(self, agent, number, command):
+        self.command = command
+        self._agent = agent
+        self._number = number
+        self._output = bytearray()
+        self._rc = None
+
+    @property
+    def finished(self):
+        return self._rc is not None
+
+    @property
+    def output(self):
+        """What it has printed so far; bytes that are no text survive as surrogates."""
+        return bytes(self._output).decode(errors="surrogateescape")
+
+    def wait(self, timeout=60):
+        """Return (exit status, output), or raise what the guest died of."""
+        if not self._agent.wait(lambda: self.finished, timeout):
+            self.kill()
+            raise self._agent.error(f"no end within {timeout} s of: {self.command}")
+        return self._rc, self.output
+
+    def kill(self):
+        """End it and what it started; wait() then tells 137."""
+        self._agent.send(self._number, KILL)
+
+
+class Agent:
+    """Sends commands and sorts what comes back, in a thread of its own."""
+
+    def __init__(self, sock, error):
+        """`error` makes the exception to raise, from what went wrong."""
+        self.error = error
+        self._socket = sock
+        self._changed = threading.Condition()
+        self._jobs = {}
+        self._ready = False
+        self._dead = False
+        self._last = 0
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def wait_ready(self, timeout):
+        if not self.wait(lambda: self._ready, timeout):
+            raise self.error(f"not up within {timeout} s")
+
+    def start(self, command):
+        data = command.encode(errors="surrogateescape")
+        if len(data) > MAX_PAYLOAD:
+            raise LabError(f"command too long for the guest: {command[:60]}...")
+        with self._changed:
+            self._last += 1
+            number = self._last
+            job = self._jobs[number] = Job(self, number, command)
+        self.send(number, RUN, data)
+        return job
+
+    def send(self, number, kind, data=b""):
+        try:
+            with self._changed:
+                self._socket.sendall(HEADER.pack(number, kind, len(data)) + data)
+        except OSError:
+            pass    # QEMU is gone: wait() tells
+
+    def wait(self, condition, timeout):
+        """False when the time is over; raises when the guest is dead."""
+        with self._changed:
+            self._changed.wait_for(lambda: condition() or self._dead, timeout)
+            if condition():
+                return True
+            if self._dead:
+                raise self.error(None)
+            return False
+
+    def _receive(self):
+        try:
+            while True:
+                number, kind, length = HEADER.unpack(self._read(HEADER.size))
+                data = self._read(length)
+                with self._changed:
+                    self._dispatch(number, kind, data)
+                    self._changed.notify_all()
+        except (EOFError, OSError):
+            with self._changed:
+                self._dead = True
+                self._changed.notify_all()
+
+    def _dispatch(self, number, kind, data):
+        if kind == HELLO:
+            self._ready = True
+        elif kind == OUTPUT:
+            self._jobs[number]._output += data
+        elif kind == EXIT:
+            self._jobs.pop(number)._rc = int.from_bytes(data, "little")
+
+    def _read(self, length):
+        data = bytearray()
+        while len(data) < length:
+            piece = self._socket.recv(length - len(data))
+            if not piece:
+                raise EOFError
+            data += piece
+        return bytes(data)

@@ -1,0 +1,120 @@
+"""A package from a suite that the machine does not use, without touching its apt.
+
+apt is run with lists, cache and sources of our own. The mirror is the one that
+the machine itself uses, the signatures are checked as ever.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from lab import files
+from lab.errors import LabError
+from lab.paths import CACHE
+from lab.progress import Progress
+
+HOME = CACHE / "apt"
+KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg",
+            "/usr/share/keyrings/debian-archive-keyring.pgp")
+
+
+def download(package, version, suite, directory):
+    """Fetch that version, or the newest there is; return (path, version)."""
+    files.need_space(directory, 1)
+    mirror = _mirror()
+    _configure(mirror, suite)
+    _apt("apt-get", "update", error=f"no network? cannot read {suite} from {mirror}")
+    versions = _versions(package)
+    if not versions:
+        raise LabError(f"{package} is not in {suite} of {mirror}")
+    if version not in versions:
+        version = versions[0]
+    path = directory / f"{package}_{version.replace(':', '%3a')}_all.deb"
+    progress = Progress(f"downloading {package} {version} (160 MB)")
+    _apt("apt-get", "download", f"{package}={version}", cwd=directory,
+         error=f"cannot download {package} {version} from {mirror}",
+         while_waiting=lambda: progress.tick(f"{_megabytes(path)} MB"))
+    progress.done()
+    return path, version
+
+
+def _mirror():
+    """The address of Debian's archive in the machine's own configuration.
+
+    Not from "apt-get indextargets", which is silent until the first update.
+    """
+    try:
+        output = subprocess.run(["apt-get", "--print-uris", "update"],
+                                capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        raise LabError("apt-get is missing: name a kernel source with SOURCE=") from None
+    for uri, release in re.findall(r"^'(.*)/dists/(.*)/InRelease'", output, re.M):
+        # Backports are beside the release itself, not beside its security updates.
+        if "security" not in uri + release:
+            return uri
+    raise LabError("apt knows no Debian mirror: name a kernel source with SOURCE=")
+
+
+def _configure(mirror, suite):
+    keyring = next((path for path in KEYRINGS if Path(path).exists()), None)
+    if not keyring:
+        raise LabError("Debian's archive keys are missing: install debian-archive-keyring")
+    for directory in ("lists/partial", "cache/archives/partial"):
+        (HOME / directory).mkdir(parents=True, exist_ok=True)
+    files.write(HOME / "status", "")
+    files.write(HOME / "sources.list",
+                f"deb [signed-by={keyring}] {mirror} {suite} main\n")
+    files.write(HOME / "apt.conf", f"""\
+Dir::State "{HOME}";
+Dir::State::lists "{HOME}/lists";
+Dir::State::status "{HOME}/status";
+Dir::Cache "{HOME}/cache";
+Dir::Etc::sourcelist "{HOME}/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferences "-";
+Dir::Etc::preferencesparts "-";
+Acquire::Languages "none";
+Acquire::Retries "2";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+APT::Update::Error-Mode "any";
+APT::Sandbox::User "root";
+APT::Update::Post-Invoke {{}};
+APT::Update::Post-Invoke-Success {{}};
+""")
+
+
+def _apt(*command, error, cwd=None, while_waiting=lambda: None):
+    """Run apt with our configuration; `error` says in a line what went wrong."""
+    process = subprocess.Popen(
+        command, cwd=cwd, env=os.environ | {"APT_CONFIG": f"{HOME}/apt.conf", "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output = None
+    try:
+        while output is None:
+            try:
+                output, _ = process.communicate(timeout=1)
+            except subprocess.TimeoutExpired:
+                while_waiting()
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode:
+        lines = output.strip().splitlines()
+        why = next((line for line in lines if re.match(r"[EW]: ", line)),
+                   lines[-1] if lines else "failed")
+        raise LabError(f"{error}: {why[:200]}")
+    return output
+
+
+def _versions(package):
+    table = _apt("apt-cache", "madison", package, error=f"cannot look up {package}")
+    return [line.split("|")[1].strip() for line in table.splitlines() if "|" in line]
+
+
+def _megabytes(path):
+    for candidate in (path, HOME / "cache/archives/partial" / path.name):
+        if candidate.exists():
+            return candidate.stat().st_size // 1000000
+    return 0

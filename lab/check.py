@@ -1,0 +1,71 @@
+"""Run the tests, and end with one line that counts them."""
+
+import fnmatch
+import os
+
+from lab.errors import LabError
+from lab.paths import ROOT, TESTS
+
+
+def check(pattern=None, part=None, everything=False):
+    """Run the tests; return the exit code.
+
+    A test belongs to a named part if it is marked with @pytest.mark.part("name").
+    Those run only where asked for: with `everything`, or when `part` names theirs.
+    """
+    import pytest       # installed by now
+
+    os.chdir(ROOT)
+    tests = Tests(pattern, part, everything)
+    # --capture=sys: lab/progress.py still reaches the terminal, so that a kernel
+    # that a test has to build first does not look like a hang.
+    code = pytest.main(["-p", "no:cacheprovider", "--capture=sys", "--verbose",
+                        "--tb=short", "--durations=10", "--color=auto", str(TESTS)],
+                       plugins=[tests])
+    if code == pytest.ExitCode.INTERRUPTED and not tests.failed:
+        raise KeyboardInterrupt
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED and not tests.outcome:
+        raise LabError(f"no test matches {pattern or part or 'anything'}")
+    print(f"{tests.passed} passed, {tests.failed} failed", flush=True)
+    return int(bool(tests.failed) or code != pytest.ExitCode.OK)
+
+
+class Tests:
+    """The pytest plugin: choose, then count. What did not pass has failed."""
+
+    def __init__(self, pattern, part, everything):
+        self.pattern, self.part, self.everything = pattern, part, everything
+        self.outcome = {}
+
+    @property
+    def passed(self):
+        return sum(self.outcome.values())
+
+    @property
+    def failed(self):
+        return len(self.outcome) - self.passed
+
+    def pytest_configure(self, config):
+        config.addinivalue_line("markers", "part(name): run only by ./run check --all [name]")
+
+    def pytest_collection_modifyitems(self, config, items):
+        chosen = [item for item in items if self._chosen(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+    def _chosen(self, item):
+        mark = item.get_closest_marker("part")
+        part = mark.args[0] if mark else None
+        if self.part:
+            return part == self.part
+        if part and not self.everything:
+            return False
+        return not self.pattern or fnmatch.fnmatch(item.nodeid, f"*{self.pattern}*")
+
+    def pytest_runtest_logreport(self, report):
+        good = report.outcome == "passed"
+        self.outcome[report.nodeid] = self.outcome.get(report.nodeid, True) and good
+
+    def pytest_collectreport(self, report):
+        if report.outcome != "passed":
+            self.outcome[report.nodeid] = False

@@ -1,0 +1,63 @@
+"""The Debian packages that a command needs: install those that are missing."""
+
+import os
+import re
+import shutil
+import subprocess
+
+from lab.errors import LabError
+from lab.progress import say
+
+TREE = ["git"]
+BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
+                "libssl-dev", "ccache"]
+GUEST = BUILD + ["qemu-system-x86", "busybox-static"]
+LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes"]
+
+PACKAGES = {
+    "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST, "demo": GUEST,
+    "lint": LINT, "check": sorted({*GUEST, *LINT, "python3-pytest"}),
+}
+
+
+def install(command):
+    """Install what `command` needs and this machine lacks, saying what."""
+    missing = [package for package in PACKAGES.get(command, ()) if not _installed(package)]
+    if not missing:
+        return
+    say(f"installing Debian packages: {' '.join(missing)}")
+    become_root = [] if os.geteuid() == 0 else ["sudo"]
+    if become_root and not shutil.which("sudo"):
+        raise LabError(f"not root and no sudo; as root: apt-get install {' '.join(missing)}")
+    apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-q",
+           "-o", "Dpkg::Use-Pty=0"]
+    # The lists may be as old as the machine, or not be there at all. A failure here may
+    # come from a source that is not needed: it is told if the packages do not come.
+    _, update = _run([*apt, "update"])
+    code, install = _run([*apt, "install", "--yes", "--no-install-recommends", *missing])
+    if code:
+        why = re.search(r"^(?:[EW]: |sudo: ).*", update + install, re.M)
+        raise LabError(f"cannot install {' '.join(missing)}: "
+                       f"{why[0] if why else f'apt-get ends with {code}'}")
+
+
+def need_tools(*names):
+    """A clear line for a machine whose packages are there but whose PATH is not."""
+    for name in names:
+        if not shutil.which(name):
+            raise LabError(f"{name} is not in PATH; ./run installs it on Debian")
+
+
+def _installed(package):
+    try:
+        status = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev}", package],
+                                capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return True     # not Debian: need_tools() tells what is missing
+    return status.startswith("ii")
+
+
+def _run(command):
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, errors="replace")
+    return result.returncode, result.stdout

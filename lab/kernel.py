@@ -1,0 +1,145 @@
+"""Configure and build a kernel: a tree, and a list of kconfig fragments."""
+
+import os
+import re
+import subprocess
+
+from lab import files, host, tree
+from lab.errors import LabError
+from lab.git import GitError, git
+from lab.paths import BUILD, CACHE, KERNEL, LOGS, shown
+from lab.progress import Progress
+
+CONFIGS = KERNEL / "configs"
+IMAGE = "arch/x86/boot/bzImage"
+
+# Nothing of this machine or this minute goes into the kernel, so that ccache
+# finds what any checkout has compiled.
+MAKE = ["make", f"-j{os.cpu_count()}", "CC=ccache gcc", "HOSTCC=ccache gcc",
+        "LOCALVERSION=", "KBUILD_BUILD_TIMESTAMP=1 January 1970",
+        "KBUILD_BUILD_USER=lab", "KBUILD_BUILD_HOST=lab"]
+
+
+def build(name, config):
+    """Build what changed of tree `name` ("linux" or "stock"); return the bzImage."""
+    config_text = fragments(config)
+    host.need_tools("gcc", "ld", "make", "flex", "bison", "bc", "perl", "ccache")
+    path = tree.make(name)
+    objects = objects_of(name, config)
+    stamp = f"{_state(path)} {config_text}" if not tree.dirty(path) else None
+    with files.locked(objects / ".lock"):
+        if stamp and stamp == _read(objects / "lab-built") and (objects / IMAGE).exists():
+            return objects / IMAGE
+        (objects / "lab-built").unlink(missing_ok=True)
+        files.need_space(objects, 2)
+        configure(name, config)
+        make("build", name, config, "bzImage")
+        if stamp:
+            files.write(objects / "lab-built", stamp)
+    return objects / IMAGE
+
+
+def objects_of(name, config):
+    """Where the objects of a build are.
+
+    In the tree itself, because then kbuild names the sources "../mm/..." and not by
+    an absolute path: so ccache can use for one tree, and for another checkout, what
+    it has compiled for the other. build/kernels/ has a link to each.
+    """
+    objects = BUILD / name / f"obj-{config}"
+    objects.mkdir(parents=True, exist_ok=True)
+    link = BUILD / "kernels" / f"{name}-{config}"
+    if not link.is_symlink():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(objects, link.parent))
+    return objects
+
+
+def fragments(config):
+    """The text of a fragment, after that of those it is based on ("# base: guest")."""
+    path = CONFIGS / config
+    if not path.is_file():
+        known = ", ".join(sorted(file.name for file in CONFIGS.iterdir()))
+        raise LabError(f"no config is called {config}; there are: {known}")
+    text = path.read_text()
+    bases = re.findall(r"^# base: (.*)$", text, re.M)
+    return "".join(fragments(base) for line in bases for base in line.split()) + text
+
+
+def symbols(text):
+    """{symbol: its line}, the last line winning, from fragments or a .config."""
+    pattern = r"^(?:# )?(CONFIG_\w+)(?:=.*| is not set)$"
+    return {match[1]: match[0] for match in re.finditer(pattern, text, re.M)}
+
+
+def known(name, symbol):
+    """Does the Kconfig of this tree have the symbol?"""
+    try:
+        return bool(git(BUILD / name, "grep", "-qE",
+                        rf"^\s*(menu)?config {symbol.removeprefix('CONFIG_')}$",
+                        "--", "*Kconfig*") or True)
+    except GitError:
+        return False
+
+
+def configure(name, config):
+    """allnoconfig and the fragments; every line of them has to survive.
+
+    A symbol that the tree does not have is another matter: those that the series
+    adds are not in stock, nor in a series that is half written.
+    """
+    objects = objects_of(name, config)
+    wanted = symbols(fragments(config))
+    files.write(objects / "lab.config", "\n".join(wanted.values()) + "\n")
+    make("configure", name, config, "allnoconfig", "KCONFIG_ALLCONFIG=lab.config")
+    got = symbols((objects / ".config").read_text())
+    for symbol, line in wanted.items():
+        if got.get(symbol, f"# {symbol} is not set") != line and known(name, symbol):
+            raise LabError(f"config {config}: {line} did not survive, {name} has "
+                           f"{got.get(symbol, 'it invisible (a dependency is missing)')}")
+
+
+def make(step, name, config, *targets):
+    """Run make in a tree; the log goes to build/logs, to the user only progress."""
+    label = f"{step} {name}-{config}"
+    log = LOGS / f"{step}-{name}-{config}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    progress, count = Progress(label), 0
+    env = os.environ | {"CCACHE_DIR": str(CACHE / "ccache"), "CCACHE_MAXSIZE": "6G",
+                        "LC_ALL": "C"}
+    with open(log, "w") as file, subprocess.Popen(
+            [*MAKE, "-C", BUILD / name, f"O=obj-{config}", *targets], env=env, text=True,
+            errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT) as process:
+        try:
+            for line in process.stdout:
+                file.write(line)
+                if re.match(r"  [A-Z]+ ", line):
+                    count += 1
+                    progress.tick(f"{count} steps, {line.split()[-1]}")
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        raise LabError(f"{label}: {_first_error(log)}; log {shown(log)}")
+    if count > 20:
+        progress.done(f"done, {count} steps")
+    return log
+
+
+def _first_error(log):
+    lines = log.read_text(errors="replace").splitlines()
+    for pattern in (r"(?i)no space left", r"\berror:", r"\*\*\*|not found|Error \d"):
+        for line in lines:
+            if re.search(pattern, line):
+                return line.strip()
+    return "make failed"
+
+
+def _state(path):
+    compiler = subprocess.run(["gcc", "--version"], capture_output=True, text=True).stdout
+    return f"{git(path, 'rev-parse', 'HEAD^{tree}')} {compiler.splitlines()[0]}\n"
+
+
+def _read(path):
+    return path.read_text() if path.exists() else None

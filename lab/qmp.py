@@ -1,0 +1,41 @@
+"""QEMU's machine protocol, as much of it as is needed: commands and their answers."""
+
+import json
+
+from lab.errors import LabError
+
+
+class QMPError(LabError):
+    """QEMU refused a command, or is gone."""
+
+
+class QMP:
+    def __init__(self, sock, timeout=30):
+        sock.settimeout(timeout)
+        self._stream = sock.makefile("rw")
+
+    def handshake(self):
+        self._receive()
+        self.execute("qmp_capabilities")
+
+    def execute(self, command, **arguments):
+        message = {"execute": command}
+        if arguments:
+            message["arguments"] = arguments
+        try:
+            self._stream.write(json.dumps(message))
+            self._stream.flush()
+            while True:
+                answer = self._receive()
+                if "return" in answer:
+                    return answer["return"]
+                if "error" in answer:
+                    raise QMPError(f"QMP {command}: {answer['error']['desc']}")
+        except OSError as error:
+            raise QMPError(f"QMP {command}: {error}") from None
+
+    def _receive(self):
+        line = self._stream.readline()
+        if not line:
+            raise QMPError("QMP: QEMU is gone")
+        return json.loads(line)

@@ -1,0 +1,37 @@
+"""What a kernel prints when something is wrong with it: the one place."""
+
+import re
+
+# Kernel messages carry a time stamp; what a program echoes to the console does not.
+_STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
+
+_SPLAT = re.compile(r"""
+    ^WARNING:\                       # WARN(), lockdep
+  | \bBUG:\                          # oops, KASAN, bad page, soft lockup, atomic sleep
+  | \bkernel\ BUG\ at\b
+  | ^Oops\b
+  | ^(?:general\ protection\ fault|stack\ segment|invalid\ opcode|double\ fault)\b
+  | ^Kernel\ panic\b
+  | ^(?:KASAN|KFENCE|KCSAN|UBSAN):\
+  | ^list_(?:add|del)\ corruption
+  | ^pagealloc:\                     # page_poison: single bit error, memory corruption
+  | ^INFO:\ task\ .*\ blocked\ for\ more\ than\b
+  | ^(?:rcu:\ )?INFO:\ .*\b(?:stall|stalls|detected)\b
+  | ^INFO:\ trying\ to\ register\ non-static\ key
+  | ^(?:DEBUG_LOCKS_WARN_ON|turning\ off\ the\ locking\ correctness\ validator)
+""", re.VERBOSE)
+
+
+def find(console):
+    """The splat lines in a console log, without their time stamps."""
+    lines = []
+    for line in console.splitlines():
+        stamp = _STAMP.match(line)
+        if stamp and _SPLAT.search(line[stamp.end():]):
+            lines.append(line[stamp.end():].strip())
+    return lines
+
+
+def panicked(console):
+    """Has the kernel given up?"""
+    return any("Kernel panic" in line for line in find(console))

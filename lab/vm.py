@@ -1,0 +1,233 @@
+"""A guest under QEMU: boot, commands, QMP, and a look at the console at the end."""
+
+import re
+import socket
+import subprocess
+import tempfile
+import time
+
+from lab import accel, initramfs, progress, splat
+from lab.agent import Agent
+from lab.errors import LabError
+from lab.paths import LOGS, shown
+from lab.qmp import QMP, QMPError
+
+__all__ = ["VM", "GuestError", "SplatError", "QMPError", "size", "virtio_mem"]
+
+# la57=off: the vmemmap is where 4-level page tables have it, whatever the host.
+QEMU = ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max,la57=off",
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+# panic=-1 with -no-reboot: a panic ends QEMU, and we know at once.
+APPEND = "console=ttyS0 panic=-1 nokaslr printk.devkmsg=on"
+
+
+class GuestError(LabError):
+    """A command in the guest failed, or the guest itself did."""
+
+
+class SplatError(LabError):
+    """The guest's kernel complained, or did not when it should have."""
+
+
+def size(value):
+    """Bytes, from a number or from what QEMU takes: 448M, 1G."""
+    match = re.fullmatch(r"(\d+)([KMGT]?)", str(value).upper())
+    if not match:
+        raise LabError(f"not a size: {value} (try 448M)")
+    return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
+
+
+def virtio_mem(device, maximum, requested=0, **properties):
+    """QEMU arguments for a virtio-mem device whose QOM id is `device`."""
+    more = "".join(f",{key.replace('_', '-')}={value}"
+                   for key, value in properties.items())
+    return ["-object", f"memory-backend-ram,id={device}-ram,size={maximum}",
+            "-device", f"virtio-mem-pci,id={device},memdev={device}-ram,"
+                       f"requested-size={requested}{more}"]
+
+
+class VM:
+    """A guest, as a context manager; leaving it fails on any unexpected splat."""
+
+    def __init__(self, name, kernel, *, memory="512M", maxmem=None, slots=0, smp=2,
+                 append="", args=(), timeout=180, accelerator=None):
+        self.name = name
+        self.log = _new_log(name)
+        self._timeout = timeout
+        self._expected = []
+        self._marks = 0
+        self._process = None
+        memory += f",maxmem={maxmem},slots={slots}" if maxmem else ""
+        self._command = [
+            *QEMU, *accel.arguments(accelerator or accel.choose(kernel)),
+            "-m", memory, "-smp", str(smp), "-kernel", str(kernel),
+            "-initrd", str(initramfs.make()), "-append", f"{APPEND} {append}".strip(),
+            *args]
+
+    # Life
+
+    def __enter__(self):
+        agent_ours, agent_theirs = socket.socketpair()
+        qmp_ours, qmp_theirs = socket.socketpair()
+        self._spawn([
+            "-serial", f"file:{self.log}",
+            "-chardev", f"socket,id=agent,fd={agent_theirs.fileno()}",
+            "-serial", "chardev:agent",
+            "-chardev", f"socket,id=qmp,fd={qmp_theirs.fileno()}",
+            "-mon", "chardev=qmp,mode=control"],
+            pass_fds=(agent_theirs.fileno(), qmp_theirs.fileno()),
+            stdin=subprocess.DEVNULL)
+        agent_theirs.close()
+        qmp_theirs.close()
+        try:
+            self._agent = Agent(agent_ours, self._error)
+            self._qmp = QMP(qmp_ours)
+            self._agent.wait_ready(self._timeout)
+            self._qmp.handshake()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        try:
+            problems = self._check_splats()
+        except LabError as end:     # dead: one message about that is enough
+            problems = [] if kind else [end]
+        finally:
+            self._stop()
+        if problems and isinstance(problems[0], LabError):
+            raise problems[0]
+        if problems and kind is None:
+            raise SplatError(f"guest {self.name}: {problems[0]}"
+                             + (f" (and {len(problems) - 1} more)" if problems[1:] else "")
+                             + f"; log {shown(self.log)}")
+        for problem in problems:
+            progress.say(f"guest {self.name}: {problem}")
+
+    def interactive(self, monitor):
+        """Boot with the console on this terminal, QMP on the socket `monitor`; wait."""
+        self._spawn([
+            "-chardev", f"stdio,id=console,mux=on,signal=off,logfile={self.log}",
+            "-serial", "chardev:console", "-mon", "chardev=console,mode=readline",
+            "-serial", "null",
+            "-chardev", f"socket,id=qmp,path={monitor.name},server=on,wait=off",
+            "-mon", "chardev=qmp,mode=control"], cwd=monitor.parent)
+        try:
+            self._process.wait()
+        finally:
+            self._stop()
+            monitor.unlink(missing_ok=True)
+        if self._process.returncode or splat.panicked(self.console()):
+            raise self._error(None)
+
+    def _spawn(self, arguments, **options):
+        self._stderr = tempfile.TemporaryFile("w+")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.write_text("")
+        try:
+            # Should we be killed, QEMU follows.
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *self._command, *arguments],
+                stderr=self._stderr, **options)
+        except FileNotFoundError as error:
+            raise LabError(f"{error.filename} is missing") from None
+
+    def _stop(self):
+        """End QEMU, whatever state it is in."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def _error(self, what):
+        """The exception for `what`, or for the guest's death if that is None."""
+        if what is None:
+            try:
+                code = self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                code = "still running"
+            splats = splat.find(self.console())
+            self._stderr.seek(0)
+            complaint = self._stderr.read().strip().splitlines()
+            what = "died: " + (
+                splats[-1] if splats else
+                complaint[-1] if complaint else f"QEMU ended (exit code {code})")
+        return GuestError(f"guest {self.name}: {what}; log {shown(self.log)}")
+
+    # Commands
+
+    def start(self, command):
+        """Run it in the background; .wait(timeout) gives (exit status, output)."""
+        return self._agent.start(command)
+
+    def call(self, command, timeout=60):
+        """Run `sh -c command` as root and return (exit status, output)."""
+        return self.start(command).wait(timeout)
+
+    def run(self, command, timeout=60):
+        """Run `sh -c command` as root and return its output; it must succeed."""
+        rc, output = self.call(command, timeout)
+        if rc:
+            last = (output.strip().splitlines() or ["no output"])[-1]
+            raise GuestError(f"guest {self.name}: {command}: exit status {rc}: {last}; "
+                             f"log {shown(self.log)}")
+        return output
+
+    def qmp(self, execute, **arguments):
+        return self._qmp.execute(execute, **arguments)
+
+    def resize(self, device, requested):
+        """Ask the guest to use that much of a virtio-mem device; it may take its time."""
+        self.qmp("qom-set", path=f"/machine/peripheral/{device}",
+                 property="requested-size", value=size(requested))
+
+    # Console
+
+    def console(self):
+        return self.log.read_text(errors="replace")
+
+    def splats(self):
+        """What the kernel has complained about so far."""
+        self._flush_console()
+        return splat.find(self.console())
+
+    def expect_splat(self, regex):
+        """From now on a splat that matches is expected, and its absence an error."""
+        self._expected.append(re.compile(regex))
+
+    def _check_splats(self):
+        splats = self.splats()
+        problems = [line for line in splats
+                    if not any(expected.search(line) for expected in self._expected)]
+        problems += [f"expected splat did not come: {expected.pattern}"
+                     for expected in self._expected
+                     if not any(expected.search(line) for line in splats)]
+        return problems
+
+    def _flush_console(self):
+        """The kernel prints from a thread: wait until a line of ours has come through."""
+        self._marks += 1
+        mark = f"lab: mark {self._marks}"
+        self.run(f"echo '<3>{mark}' >/dev/kmsg")
+        deadline = time.monotonic() + 30
+        while mark not in self.console():
+            if time.monotonic() > deadline:
+                raise self._error("the console stands still")
+            time.sleep(0.02)
+
+
+_logs = set()
+
+
+def _new_log(name):
+    """The same name in each run; a second guest of that name in one run gets a number."""
+    log, number = LOGS / f"{name}.log", 1
+    while log in _logs:
+        number += 1
+        log = LOGS / f"{name}-{number}.log"
+    _logs.add(log)
+    return log
