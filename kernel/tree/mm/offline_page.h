@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Logically offline memory, for the core of mm. Drivers use
+ * include/linux/offline_page.h.
+ */
+#ifndef _MM_OFFLINE_PAGE_H
+#define _MM_OFFLINE_PAGE_H
+
+#include <linux/mmdebug.h>
+#include <linux/page-flags.h>
+#include <linux/page_ref.h>
+
+/*
+ * A page of a memory block that is about to be onlined: offline, without a
+ * reference, and unknown to the buddy. Only for a struct page that was just
+ * initialized and that nobody else can see yet.
+ */
+static inline void page_init_never_onlined(struct page *page)
+{
+	set_page_count(page, 0);
+	__SetPageOffline(page);
+	__set_bit(PG_offline_never_onlined, &page->flags.f);
+}
+
+/*
+ * The flags of an offline page change by atomic operations: memory_failure()
+ * may set PG_hwpoison in the same word at any time.
+ */
+static inline void page_offline_set_skippable(struct page *page)
+{
+	set_bit(PG_offline_skippable, &page->flags.f);
+}
+
+static inline void page_offline_clear_never_onlined(struct page *page)
+{
+	clear_bit(PG_offline_never_onlined, &page->flags.f);
+}
+
+static inline void page_offline_clear_skippable(struct page *page)
+{
+	clear_bit(PG_offline_skippable, &page->flags.f);
+}
+
+/*
+ * Make an offline page an ordinary one, without a reference. Only for a page
+ * that stays in use: the free path clears the flags of offline pages like all
+ * others. The type goes first: without it, the flags mean something else.
+ */
+static inline void page_clear_offline(struct page *page)
+{
+	__ClearPageOffline(page);
+	page_offline_clear_never_onlined(page);
+	page_offline_clear_skippable(page);
+}
+
+/*
+ * Take a page without references offline. A write barrier has to separate this
+ * from the store that took the last reference: whoever finds the type twice
+ * and reads the refcount in between must find 0.
+ */
+static inline void page_set_offline(struct page *page)
+{
+	VM_WARN_ON_ONCE_PAGE(page_ref_count(page), page);
+	__SetPageOffline(page);
+}
+
+#endif /* _MM_OFFLINE_PAGE_H */
