@@ -1,0 +1,135 @@
+"""
+What all tests share: which kernel, guests that several tests use one after the other, and the rule
+that a splat in a guest's log fails the test that made it.
+
+TREE=stock takes the unpatched kernel, to see which tests notice; TREE=mutant the patched one with
+one more patch, MUTATION, which breaks something. lab/check.py chooses the tests.
+"""
+
+import functools
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from lab import kernel                      # noqa: E402
+from lab.errors import LabError             # noqa: E402
+from lab.memory import MIB, Memory          # noqa: E402
+from lab.vm import VM, virtio_mem           # noqa: E402
+
+TREE = os.environ.get("TREE", "linux")
+
+if TREE not in ("linux", "stock", "mutant"):
+    raise pytest.UsageError(f"TREE={TREE}: it is linux, stock or mutant")
+
+
+@functools.cache
+def image(config):
+    """The kernel to test, built on first use."""
+    return kernel.build(TREE, config)
+
+
+class Guest:
+    """
+    One booted guest with an empty virtio-mem device "vmem0", for several tests, each of which
+    leaves the device empty and no program running. A guest where that failed, or whose kernel
+    complained, is replaced.
+    """
+
+    running = None      # two cores: one guest at a time
+
+    def __init__(self, name, append, args=()):
+        self.name, self.append, self.args = name, append, args
+        self.vm = self.memory = None
+        self.reported = []      # splats
+        self.good = True
+
+    def fresh(self):
+        if self.vm and not self.good:
+            self.stop()
+        if not self.vm:
+            self.boot()
+        return self.memory
+
+    def boot(self):
+        if Guest.running:
+            Guest.running.stop()
+        self.vm = VM(self.name, image("debug"), memory="1G", maxmem="8G", slots=4,
+                     args=[*virtio_mem("vmem0", "2G"), *self.args],
+                     append=f"kunit.enable=0 {self.append}")
+        try:
+            self.vm.__enter__()
+        except BaseException:
+            self.vm = None
+            raise
+        Guest.running, self.reported, self.good = self, [], True
+        self.memory = Memory(self.vm)
+
+    def clean(self):
+        """Stops what the test left running and gives all memory back."""
+        if not self.good:
+            return
+        try:
+            self.vm.run("for pid in $(pidof pin memtest hotplug); do kill -9 $pid; done; "
+                        "rm -f /tmp/memtest.state")
+            for number, state in self.memory.block_states().items():
+                if state == "offline":
+                    self.memory.hotplug("online", number)
+            self.memory.hidden = {}
+            self.memory.poke(0, timeout=10)
+        except LabError:
+            self.good = False
+
+    def new_splats(self):
+        new = [line for line in self.vm.splats() if line not in self.reported]
+        self.reported += new
+        self.good = self.good and not new
+        return new
+
+    def stop(self):
+        vm, self.vm, Guest.running = self.vm, None, None
+        if vm:
+            for line in self.reported:      # by the test that made it
+                vm.expect_splat(re.escape(line))
+            vm.__exit__(None, None, None)
+
+
+@pytest.fixture(autouse=True)
+def no_splats():
+    """Fails the test in which a guest's kernel complained."""
+    yield
+    if Guest.running:
+        new = Guest.running.new_splats()
+        assert not new, f"kernel log of guest {Guest.running.name}:\n" + "\n".join(new)
+
+
+@pytest.fixture
+def memory(guest):
+    """Of the guest that the module, or the test, has defined."""
+    yield guest.fresh()
+    guest.clean()
+
+
+def check(memory, **expected):
+    """
+    One look at the guest, where nothing may be wrong; expected: sums over the device's blocks, e.g.
+    offline=16384. Returns the State.
+    """
+    state = memory.state()
+    assert not state.problems()
+    if TREE != "stock":
+        assert state.debugfs, "no /sys/kernel/debug/offline_pages"
+    else:       # knows no flags
+        expected = {key: value for key, value in expected.items() if key == "offline"}
+    for key, value in expected.items():
+        found = state.total(key, state.blocks)
+        assert found == value, f"{key}: {found} pages, expected {value}"
+    return state
+
+
+__all__ = ["Guest", "MIB", "ROOT", "TREE", "check", "image"]

@@ -1,0 +1,255 @@
+"""The lab where a mistake in it would hide a mistake in the kernel, or lose work."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT, image
+from lab import splat
+from lab.vm import VM, GuestError, SplatError
+
+SPLATS = """\
+WARNING: include/linux/alloc_tag.h:166 at __pgalloc_tag_sub+0x285/0x2a0, CPU#1: kworker/1:0/22
+WARNING: CPU: 0 PID: 1 at mm/page_alloc.c:1234 free_one_page+0x1/0x2
+WARNING: possible circular locking dependency detected
+BUG: KASAN: use-after-free in scan_movable_pages+0x10/0x20
+BUG: Bad page state in process swapper  pfn:12345
+BUG: sleeping function called from invalid context at mm/offline_page.c:100
+BUG: unable to handle page fault for address: ffffea0005000000
+watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [kworker/1:1:30]
+kernel BUG at drivers/virtio/virtio_mem.c:2200!
+Oops: general protection fault, probably for non-canonical address 0x123: 0000 [#1] SMP
+Kernel panic - not syncing: Fatal exception
+list_del corruption. prev->next should be ffff888000000000, but was dead000000000100
+INFO: task kworker/0:1:10 blocked for more than 122 seconds.
+rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+pagealloc: memory corruption
+INFO: trying to register non-static key.
+""".splitlines()
+
+HARMLESS = """\
+virtio_mem virtio0: plugged size: 0x1c000000
+migrating pfn 118036 failed ret:1
+page: refcount:1 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x117e00
+page dumped because: unmovable page
+Memory failure: 0x1180: recovery action for free buddy page: Recovered
+kunit: disabled
+spurious 8259A interrupt: IRQ7.
+x86/fpu: Supporting XSAVE feature 0x001: 'x87 floating point registers'
+memtest invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO), order=0
+Speculative Store Bypass: Vulnerable
+virtio_mem virtio0: device still has system memory added
+""".splitlines()
+
+
+@pytest.mark.parametrize("line", SPLATS)
+def test_a_splat_is_seen(line):
+    for stamp in ("[    7.930334] ", "[  123.456789][    C1] ", "<4>[    0.000000] "):
+        assert splat.find(f"quiet\n{stamp}{line}\nquiet\n") == [line]
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_a_harmless_line_is_none(line):
+    assert splat.find(f"[    7.930334] {line}\n") == []
+
+
+def test_what_a_program_prints_is_no_splat():
+    assert splat.find("BUG: printed by a test program\n") == []
+
+
+# A guest that goes wrong
+
+
+def kmsg(vm, line):
+    vm.run(f"echo '<4>{line}' > /dev/kmsg")
+
+
+def test_a_splat_fails_the_guest():
+    with pytest.raises(SplatError, match="WARNING: just kidding"):
+        with VM("lab-splat", image("guest")) as vm:
+            kmsg(vm, "WARNING: just kidding")
+
+
+def test_an_expected_splat_must_come():
+    with VM("lab-expected", image("guest")) as vm:
+        vm.expect_splat("WARNING: just kidding")
+        kmsg(vm, "WARNING: just kidding")
+    with pytest.raises(SplatError, match="did not come"):
+        with VM("lab-missing", image("guest")) as vm:
+            vm.expect_splat("WARNING: just kidding")
+
+
+def test_a_guest_that_dies_and_one_that_hangs():
+    """One line, and where the log is."""
+    with pytest.raises(GuestError, match=r"Kernel panic.*log build/logs/lab-panic\S*\.log$"):
+        with VM("lab-panic", image("guest")) as vm:
+            vm.run("echo c > /proc/sysrq-trigger", timeout=30)
+    with VM("lab-hang", image("guest")) as vm:
+        with pytest.raises(GuestError, match=r"no end within 1 s of: sleep 99; log build/logs/"):
+            vm.run("sleep 99", timeout=1)
+        with pytest.raises(GuestError, match=r"exit status 3: at the end; log build/logs/"):
+            vm.run("echo at the end; exit 3")
+        assert vm.run("echo all is well") == "all is well\n"
+
+
+# Trees and patches, on a toy
+
+
+MAKEFILE = "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION =\n"
+WHO = ["-c", "user.name=A Toy", "-c", "user.email=toy@example.org"]
+
+
+class Toy:
+    """A checkout of this project whose kernel has two files."""
+
+    def __init__(self, path):
+        self.path = path / "checkout"
+        self.source = path / "source"
+        self.env = os.environ | {"SOURCE": str(self.source),
+                                 "OFFLINE_PAGES_CACHE": str(path / "cache")}
+        self.path.mkdir()
+        shutil.copy(ROOT / "run", self.path)
+        for name in ("lab", "kernel/configs"):
+            shutil.copytree(ROOT / name, self.path / name,
+                            ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "kernel/base", self.path / "kernel")
+        (self.path / "kernel/series").write_text("")
+        self.source.mkdir()
+        (self.source / "Makefile").write_text(MAKEFILE)
+        (self.source / "page.c").write_text("".join(f"line {n}\n" for n in range(50)))
+        self.commit(self.source, "toy", init=True)
+
+    def git(self, tree, *arguments):
+        return subprocess.run(["git", *WHO, "-C", tree, *arguments], check=True,
+                              capture_output=True, text=True).stdout
+
+    def commit(self, tree, subject, init=False):
+        if init:
+            self.git(tree, "init", "--quiet")
+        self.git(tree, "add", "--all")
+        self.git(tree, "commit", "--quiet", "-m", f"{subject}\n\nThe reason why.")
+
+    def run(self, *arguments):
+        return subprocess.run([self.path / "run", *arguments], env=self.env, text=True,
+                              capture_output=True)
+
+    def refused(self, *arguments):
+        """The one line of the error."""
+        result = self.run(*arguments)
+        assert result.returncode == 1 and "Traceback" not in result.stderr
+        errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1 and result.stderr.splitlines()[-1] == errors[0]
+        return errors[0]
+
+    @property
+    def linux(self):
+        return self.path / "build/linux"
+
+    def kernel(self):
+        """All that export writes."""
+        folder = self.path / "kernel"
+        return {str(path.relative_to(folder)): path.read_bytes()
+                for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """With two patches: one changes a file, one adds one."""
+    toy = Toy(tmp_path)
+    assert toy.run("tree").returncode == 0
+    page = toy.linux / "page.c"
+    page.write_text(page.read_text().replace("line 25\n", "line 25, changed: \u00fc\n"))
+    toy.commit(toy.linux, "mm: change a line")
+    (toy.linux / "mm").mkdir()
+    (toy.linux / "mm/new.c").write_text("new\n")
+    toy.commit(toy.linux, "mm: add a file")
+    result = toy.run("export")
+    assert result.returncode == 0, result.stderr
+    return toy
+
+
+def test_export_writes_the_series(toy):
+    kernel = toy.kernel()
+    assert kernel["series"].decode().splitlines() == ["mm-change-a-line.patch",
+                                                      "mm-add-a-file.patch"]
+    assert kernel["tree/mm/new.c"] == b"new\n"
+    assert "tree/page.c" not in kernel
+    patch = kernel["patches/mm-change-a-line.patch"].decode()
+    assert "From: A Toy <toy@example.org>" in patch and "The reason why." in patch
+    head = toy.git(toy.linux, "rev-parse", "HEAD").strip()
+    assert head not in patch and "[PATCH 1/2]" not in patch
+
+
+def test_round_trip(toy):
+    """Tree, export: no difference, in another checkout either, whoever the user is."""
+    before = toy.kernel()
+    assert toy.run("export").returncode == 0
+    assert toy.kernel() == before
+    shutil.rmtree(toy.path / "build")
+    assert toy.run("tree").returncode == 0
+    assert (toy.linux / "mm/new.c").read_text() == "new\n"
+    with open(toy.linux / ".git/config", "a") as config:
+        config.write("[format]\n\tsubjectPrefix = X\n\tnoprefix = true\n")
+    assert toy.run("export").returncode == 0
+    assert toy.kernel() == before
+
+
+def test_export_forgets_what_was_dropped(toy):
+    toy.git(toy.linux, "reset", "--quiet", "--hard", "HEAD~1")
+    assert toy.run("export").returncode == 0
+    assert [name for name in toy.kernel() if name.startswith(("patches", "tree"))] == [
+        "patches/mm-change-a-line.patch"]
+
+
+def test_work_that_is_not_exported_is_kept(toy):
+    (toy.linux / "page.c").write_text("precious\n")
+    series = toy.path / "kernel/series"
+    series.write_text("mm-change-a-line.patch\n")
+    assert "work that is not exported" in toy.refused("tree")
+    assert (toy.linux / "page.c").read_text() == "precious\n"
+    assert toy.run("tree", "--force").returncode == 0
+    assert "line 25, changed" in (toy.linux / "page.c").read_text()
+    assert not (toy.linux / "mm/new.c").exists()
+
+
+def test_series_that_does_not_apply(toy):
+    page = toy.source / "page.c"
+    page.write_text(page.read_text().replace("line 25\n", "line 25 is another one\n"))
+    toy.commit(toy.source, "another base")
+    shutil.rmtree(toy.path / "build")
+    line = toy.refused("tree")
+    assert "mm-change-a-line.patch does not apply" in line and "page.c" in line
+
+
+def test_patch_that_is_missing(toy):
+    (toy.path / "kernel/series").write_text("mm-change-a-line.patch\nnobody-knows.patch\n")
+    assert "nobody-knows.patch" in toy.refused("tree")
+
+
+@pytest.mark.parametrize("version", ["7.4", "6.3"])
+def test_other_kernel_is_refused(toy, version):
+    major, minor = version.split(".")
+    makefile = MAKEFILE.replace("VERSION = 7", f"VERSION = {major}", 1)
+    makefile = makefile.replace("PATCHLEVEL = 3", f"PATCHLEVEL = {minor}")
+    (toy.source / "Makefile").write_text(makefile)
+    toy.commit(toy.source, "another version")
+    shutil.rmtree(toy.path / "build")
+    assert version in toy.refused("tree")
+
+
+def test_other_stable_kernel_is_warned_about(toy):
+    (toy.source / "Makefile").write_text(MAKEFILE.replace("SUBLEVEL = 4", "SUBLEVEL = 9"))
+    toy.commit(toy.source, "another stable version")
+    shutil.rmtree(toy.path / "build")
+    result = toy.run("tree")
+    assert result.returncode == 0
+    assert "warning" in result.stderr and "7.3.9" in result.stderr
+
+
+def test_source_that_is_none(toy):
+    shutil.rmtree(toy.path / "build")
+    toy.env["SOURCE"] = "/nowhere"
+    assert "/nowhere" in toy.refused("tree")
+    toy.env["SOURCE"] = str(toy.path / "lab")
+    assert toy.refused("tree")

@@ -1,0 +1,310 @@
+"""
+The device in sub-block mode, in both zones: after each step no offline page has a reference count,
+pagestate and debugfs agree, and Linux and the device count the same (conftest.check).
+"""
+
+import time
+
+import pytest
+from conftest import MIB, Guest, check
+
+BLOCK_MIB = 128
+BLOCK_PAGES = 32768
+SUBBLOCK_PAGES = 512
+
+
+@pytest.fixture(scope="module", params=["movable", "kernel"])
+def guest(request):
+    guest = zone_guest("virtio-mem", request.param)
+    yield guest
+    guest.stop()
+
+
+def zone_guest(name, zone):
+    """
+    Half of the boot memory is above 4 GiB: the kernel takes its own pages there first, and the
+    device's memory in the same zone can be unplugged.
+    """
+    guest = Guest(f"{name}-{zone}", f"memhp_default_state=online_{zone}",
+                  args=["-machine", "max-ram-below-4g=512M"])
+    guest.zone = zone
+    return guest
+
+
+def unplugged(mib):
+    """Pages of the memory blocks that a device of this size needs, which it does not have."""
+    return -mib % BLOCK_MIB * 256
+
+
+def last_block(memory):
+    return max(memory.block_states())
+
+
+@pytest.mark.parametrize("mib", [2, 126, 130, 448])
+def test_odd_size(memory, mib):
+    memory.resize(mib * MIB)
+    check(memory, offline=unplugged(mib), skippable=unplugged(mib), never_onlined=unplugged(mib))
+    assert len(memory.block_states()) == -(-mib // BLOCK_MIB)
+
+
+def test_size_of_whole_blocks_leaves_nothing_offline(memory):
+    memory.resize(256 * MIB)
+    check(memory, offline=0)
+
+
+def test_shrink_and_grow(memory):
+    """Pages that come out of the buddy are not "never onlined"; they go back like the others."""
+    memory.resize(448 * MIB)
+    never = unplugged(448)
+    check(memory, offline=never, never_onlined=never)
+    memory.resize(446 * MIB)
+    check(memory, offline=never + SUBBLOCK_PAGES, never_onlined=never)
+    # in one request: a subblock that was in the buddy, and its neighbours that never were
+    memory.resize(464 * MIB)
+    never = unplugged(464)
+    check(memory, offline=never, never_onlined=never)
+    memory.resize(512 * MIB)
+    check(memory, offline=0, never_onlined=0)
+    memory.resize(386 * MIB)
+    check(memory, offline=unplugged(386), never_onlined=0)
+    memory.resize(512 * MIB)
+    check(memory, offline=0, never_onlined=0)
+
+
+def test_everything_given_back(guest, memory):
+    """In the kernel zone the kernel may hold a page of a subblock, which the device then keeps."""
+    for mib in (448, 130, 300):
+        memory.resize(mib * MIB)
+        check(memory, offline=unplugged(mib))
+    limit = {"movable": 0, "kernel": 8}[guest.zone]
+    memory.request(0)
+    wait_for(lambda: memory.info()["size"] <= limit * MIB)
+    kept = memory.info()["size"]
+    memory.poke(kept)
+    check(memory)
+    assert memory.memtotal() == memory.base + kept
+    assert kept or not memory.block_states()
+
+
+def test_partial_block_offline_and_online(guest, memory):
+    """The pages that the device lacks are skipped, and still lacking afterwards."""
+    memory.resize(448 * MIB)
+    memory.resize(440 * MIB)
+    offline = unplugged(440)
+    check(memory, offline=offline, never_onlined=unplugged(448))
+    block = last_block(memory)
+    for _ in range(2):
+        assert memory.hotplug("offline", block) == "ok"
+        check(memory, offline=0)
+        assert memory.hotplug(f"online_{guest.zone}", block) == "ok"
+        # onlining makes the memmap anew
+        check(memory, offline=offline, never_onlined=offline)
+    memory.resize(512 * MIB)
+    check(memory, offline=0)
+
+
+def test_partial_block_moves_to_the_other_zone(guest, memory):
+    memory.resize(448 * MIB)
+    block = last_block(memory)
+    other = {"movable": "kernel", "kernel": "movable"}[guest.zone]
+    assert memory.hotplug("offline", block) == "ok"
+    assert memory.hotplug(f"online_{other}", block) == "ok"
+    state = check(memory, offline=unplugged(448))
+    assert state.block(block)["zone"] == {"movable": "Movable", "kernel": "Normal"}[other]
+    memory.resize(440 * MIB)
+    check(memory, offline=unplugged(440), never_onlined=unplugged(448))
+    memory.resize(500 * MIB)
+    check(memory, offline=unplugged(500))
+
+
+def test_resize_while_the_partial_block_is_offline(guest, memory):
+    """The driver plugs and unplugs in an offline block without touching its pages."""
+    memory.resize(448 * MIB)
+    block = last_block(memory)
+    assert memory.hotplug("offline", block) == "ok"
+    for mib in (480, 400):
+        memory.hidden[block] = (mib - 384) * MIB
+        memory.resize(mib * MIB)
+        check(memory, offline=0)
+    assert memory.hotplug(f"online_{guest.zone}", block) == "ok"
+    check(memory, offline=unplugged(400), never_onlined=unplugged(400))
+
+    assert memory.hotplug("offline", block) == "ok"
+    memory.hidden = {}
+    memory.resize(384 * MIB)
+    assert block not in memory.block_states()
+    check(memory, offline=0)
+
+
+def test_interrupted_offlining(guest, memory):
+    """A pinned page keeps the block from going; the offline pages stay what they were."""
+    memory.resize(64 * MIB)
+    memory.resize(56 * MIB)
+    block = last_block(memory)
+    check(memory, offline=unplugged(56), never_onlined=unplugged(64))
+    pin = pin_page(memory, block)
+    assert memory.hotplug("offline", block, seconds=3) == "EINTR"
+    state = check(memory, offline=unplugged(56), never_onlined=unplugged(64))
+    assert state.block(block)["state"] == "online"
+    memory.vm.run(f"kill {pin}")
+    assert memory.hotplug("offline", block) == "ok"
+    assert memory.hotplug(f"online_{guest.zone}", block) == "ok"
+    check(memory, offline=unplugged(56))
+
+
+def test_refused_offlining(memory):
+    """Somebody else's notifier says no."""
+    memory.resize(448 * MIB)
+    block = last_block(memory)
+    with notifier_error(memory, "MEM_GOING_OFFLINE"):
+        assert memory.hotplug("offline", block) == "EBUSY"
+        check(memory, offline=unplugged(448), never_onlined=unplugged(448))
+    assert memory.hotplug("offline", block) == "ok"
+
+
+def test_refused_onlining(guest, memory):
+    memory.resize(448 * MIB)
+    block = last_block(memory)
+    assert memory.hotplug("offline", block) == "ok"
+    with notifier_error(memory, "MEM_GOING_ONLINE"):
+        assert memory.hotplug(f"online_{guest.zone}", block) == "EBUSY"
+    check(memory, offline=0)
+    assert memory.hotplug(f"online_{guest.zone}", block) == "ok"
+    check(memory, offline=unplugged(448), never_onlined=unplugged(448))
+
+
+@pytest.mark.parametrize("guest", ["movable"], indirect=True)
+def test_busy_subblock_stays(memory):
+    """A block where all is unplugged but the subblock with the pinned page."""
+    memory.resize(192 * MIB)
+    pin = pin_page(memory, last_block(memory))
+    memory.request(0)
+    wait_for(lambda: memory.info()["size"] == 2 * MIB and memory.memtotal() == memory.base + 2 * MIB
+             and len(memory.block_states()) == 1)
+    check(memory, offline=unplugged(2), never_onlined=unplugged(192))
+    memory.vm.run(f"kill {pin}")
+    memory.poke(0)
+    assert memory.memtotal() == memory.base
+
+
+def test_under_load(guest, memory):
+    """Growing, shrinking, offlining and onlining while a workload checks its data."""
+    memory.resize(512 * MIB)
+    memory.vm.run("memtest start 320 --procs=2", timeout=120)
+    # what a full ZONE_NORMAL can give back is not for us to say
+    sizes = (442, 570, 330, 512) if guest.zone == "movable" else (510, 570)
+    for mib in sizes:
+        memory.resize(mib * MIB)
+        state = check(memory, offline=unplugged(mib))
+        memory.vm.run("memtest status")
+        if guest.zone == "kernel":
+            continue
+        for block in state.partial_blocks():
+            assert memory.hotplug("offline", block["block"]) == "ok"
+            check(memory)
+            assert memory.hotplug(f"online_{guest.zone}", block["block"]) == "ok"
+            check(memory, offline=unplugged(mib))
+    memory.vm.run("memtest stop", timeout=120)
+
+
+def test_no_refcount_in_between(memory):
+    """Also while pages come and go; what is seen there holds still for a moment at least."""
+    with Sampler(memory) as sampler:
+        for mib in (448, 130, 448, 386):
+            seen = len(sampler.ranges)
+            memory.resize(mib * MIB)
+            wait_for(lambda: len(sampler.ranges) > seen)
+    assert not sampler.refcounted
+
+
+@pytest.mark.parametrize("guest", ["movable"], indirect=True)
+def test_block_goes_while_its_file_is_open(guest, memory):
+    """Lockdep must have no objection: its warning would be found in the guest's log."""
+    memory.resize(384 * MIB)
+    block = last_block(memory)
+    assert memory.hotplug("offline", block) == "ok"
+    assert memory.hotplug(f"online_{guest.zone}", block) == "ok"
+    reader = memory.vm.start(f"sleep 600 </sys/devices/system/memory/memory{block}/state")
+    memory.resize(256 * MIB)
+    assert block not in memory.block_states()
+    reader.kill()
+    check(memory, offline=0)
+
+
+@pytest.mark.part("torture")
+def test_resizing_against_hotplugging(guest, memory):
+    """Two minutes of both at once; in the end all has to add up."""
+    memory.resize(448 * MIB)
+    memory.vm.run("memtest start 250 --procs=2", timeout=120)
+    first = min(memory.block_states())
+    hotplugger = memory.vm.start(
+        f"while :; do for n in $(seq {first} {first + 5}); do "
+        f"hotplug offline $n 5; hotplug online_{guest.zone} $n 5; done; done")
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        for mib in (448, 386, 702, 450):
+            memory.request(mib * MIB)
+            time.sleep(2)
+            memory.vm.run("memtest status")
+    hotplugger.kill()
+    hotplugger.wait(120)
+    for block, state in memory.block_states().items():
+        if state == "offline":
+            assert memory.hotplug(f"online_{guest.zone}", block) == "ok"
+    memory.hidden = {}
+    memory.poke(702 * MIB)
+    check(memory, offline=unplugged(702))
+    memory.vm.run("memtest stop", timeout=120)
+
+
+class Sampler:
+    """Looks at all ranges of offline pages again and again; the last two columns are refcounts."""
+
+    def __init__(self, memory):
+        self.vm = memory.vm
+
+    def __enter__(self):
+        self.job = self.vm.start(
+            "while :; do if [ -e /sys/kernel/debug/offline_pages ]; "
+            "then cat /sys/kernel/debug/offline_pages; else pagestate --ranges; fi; done")
+        return self
+
+    def __exit__(self, *_):
+        self.job.kill()
+        self.job.wait()
+
+    @property
+    def ranges(self):
+        """The last line may be cut off."""
+        return [line.split() for line in self.job.output.splitlines()[:-1] if line[:2] == "0x"]
+
+    @property
+    def refcounted(self):
+        return [line for line in self.ranges if line[-2:] != ["0", "0"]]
+
+
+def pin_page(memory, block):
+    """Returns the pid to kill."""
+    output = memory.vm.run(f"pin {block * BLOCK_PAGES} {BLOCK_PAGES} 950", timeout=120)
+    return output.split("pid=")[1].strip()
+
+
+class notifier_error:
+    """CONFIG_MEMORY_NOTIFIER_ERROR_INJECT: the action is refused with -EBUSY."""
+
+    def __init__(self, memory, action):
+        self.vm = memory.vm
+        self.file = f"/sys/kernel/debug/notifier-error-inject/memory/actions/{action}/error"
+
+    def __enter__(self):
+        self.vm.run(f"echo -16 > {self.file}")
+
+    def __exit__(self, *_):
+        self.vm.run(f"echo 0 > {self.file}")
+
+
+def wait_for(condition, timeout=60):
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"did not come within {timeout} s"
+        time.sleep(0.1)

@@ -1,0 +1,96 @@
+"""
+The driver is unbound while blocks are partially plugged. Without it nobody could keep their
+unplugged pages from use after an offline and online, so such blocks may not go offline any more.
+"""
+
+import pytest
+from conftest import MIB, check
+from test_virtio_mem import BLOCK_PAGES, pin_page, unplugged, wait_for, zone_guest
+
+DRIVER = "/sys/bus/virtio/drivers/virtio_mem"
+
+
+@pytest.fixture(params=["movable", "kernel"])
+def guest(request):
+    """A guest for each test: the driver cannot be bound again."""
+    guest = zone_guest("virtio-mem-unbind", request.param)
+    yield guest
+    guest.stop()
+
+
+def unbind(guest):
+    """Returns the name of the device."""
+    device = guest.vm.run(f"cd {DRIVER} && echo virtio[0-9]*").strip()
+    guest.vm.run(f"echo {device} > {DRIVER}/unbind")
+    guest.good = False
+    return device
+
+
+def test_unbind_with_partial_blocks(guest, memory):
+    memory.resize(448 * MIB)
+    memory.resize(440 * MIB)
+    _, full, *_, partial = sorted(memory.block_states())
+    before = check(memory, offline=unplugged(440), never_onlined=unplugged(448))
+
+    device = unbind(guest)
+
+    after = memory.state()
+    offline = before.block(partial)["offline"]
+    assert not after.refcounted
+    assert after.block(partial)["offline"] == offline
+    assert after.growth == before.growth
+    if after.debugfs:
+        assert after.block(partial)["skippable"] == 0
+        assert after.block(partial)["never_onlined"] == unplugged(448)
+
+    # refused at once: no endless loop that only the alarm would end
+    assert memory.hotplug("offline", partial, seconds=30) == "EBUSY"
+    again = memory.state()
+    assert again.block(partial)["offline"] == offline and not again.refcounted
+
+    # a block that has all its pages can come and go
+    assert memory.hotplug("offline", full) == "ok"
+    assert memory.hotplug(f"online_{guest.zone}", full) == "ok"
+    last = memory.state()
+    assert last.block(full)["offline"] == 0 and last.growth == before.growth
+    assert last.block(full)["buddy"] > BLOCK_PAGES // 2
+
+    # the memory is in use: no second driver instance may come and unplug it
+    code, _ = guest.vm.call(f"echo {device} > {DRIVER}/bind")
+    assert code
+    assert not memory.state().refcounted
+
+
+def test_unbind_removes_offline_partial_blocks(guest, memory):
+    """Nobody would know what to leave out when they are onlined later."""
+    memory.resize(448 * MIB)
+    partial = max(memory.block_states())
+    assert memory.hotplug("offline", partial) == "ok"
+    unbind(guest)
+    assert sorted(memory.block_states().values()) == ["online"] * 3
+    assert partial not in memory.block_states()
+    state = memory.state()
+    assert state.offline == 0
+    assert state.growth == 384 * MIB
+
+
+@pytest.mark.parametrize("guest", ["movable"], indirect=True)
+def test_unbind_with_several_partial_blocks(guest, memory):
+    """Each of them has to be remembered."""
+    memory.resize(320 * MIB)
+    blocks = sorted(memory.block_states())
+    for block in blocks[1:]:
+        pin_page(memory, block)
+    # half of the first block, and the subblock of each pinned page
+    memory.request(68 * MIB)
+    wait_for(lambda: memory.info()["size"] == 68 * MIB)
+    wait_for(lambda: memory.memtotal() == memory.base + 68 * MIB)
+    before = check(memory, offline=316 * 256)
+    partial = [block["block"] for block in before.partial_blocks()]
+    assert len(partial) == 3
+    guest.vm.run("kill $(pidof pin)")
+    unbind(guest)
+    for block in partial:
+        assert memory.hotplug("offline", block, seconds=30) == "EBUSY"
+    after = memory.state()
+    assert after.offline == before.offline and not after.refcounted
