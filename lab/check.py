@@ -56,8 +56,8 @@ class Tests:
     def _chosen(self, item):
         mark = item.get_closest_marker("part")
         part = mark.args[0] if mark else None
-        if self.part:
-            return part == self.part
+        if self.part and part != self.part:
+            return False
         if part and not self.everything:
             return False
         return not self.pattern or fnmatch.fnmatch(item.nodeid, f"*{self.pattern}*")
