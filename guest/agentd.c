@@ -4,7 +4,8 @@
  *
  * Talks over the second serial port rather than over virtio: a 16550 needs no
  * memory allocation to move a byte, so that the host keeps its hands on a guest
- * that is out of memory, or whose allocations are made to fail.
+ * that is out of memory, or whose allocations are made to fail. Which port that
+ * is the kernel's command line says, as AGENT_PORT.
  *
  * Every message, in both directions, is a header of three little-endian 32-bit
  * numbers (id, kind, length), then the payload. Commands run side by side, each
@@ -30,7 +31,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define PORT		"/dev/ttyS1"
 #define MAX_JOBS	16
 #define MAX_PAYLOAD	65536	/* lab/agent.py knows this number */
 
@@ -74,7 +74,7 @@ static void write_all(const void *data, size_t length)
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			die("write to " PORT);
+			die("write to the port");
 		}
 		p += n;
 		length -= n;
@@ -249,7 +249,7 @@ static void read_port(void)
 		want += in.header.length;
 	n = read(port, in.bytes + have, want - have);
 	if (n < 0 && errno != EINTR)
-		die("read from " PORT);
+		die("read from the port");
 	if (n <= 0)
 		return;
 	have += n;
@@ -279,14 +279,14 @@ static void open_port(void)
 {
 	struct termios raw;
 
-	port = open(PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	port = open(getenv("AGENT_PORT") ?: "", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (port < 0 || tcgetattr(port, &raw))
-		die("open " PORT);
+		die("open AGENT_PORT");
 	cfmakeraw(&raw);
 	raw.c_cflag |= CLOCAL;
 	cfsetspeed(&raw, B115200);
 	if (tcsetattr(port, TCSAFLUSH, &raw))
-		die("set up " PORT);
+		die("set up AGENT_PORT");
 }
 
 int main(int argc, char **argv)

@@ -53,10 +53,12 @@ struct block {
 	bool online;
 	unsigned long buddy;
 	unsigned long refcounted;	/* offline, yet refcount != 0 */
+	unsigned long movable;		/* offline, of the type that balloons use */
 	unsigned long unstable;		/* pages whose type would not hold still */
-	unsigned long kpf_offline;
+	unsigned long kpf_offline;	/* of either type */
 	struct view page;		/* from struct page */
 	struct view debugfs;
+	unsigned long debugfs_movable;
 	unsigned long never_onlined, skippable;
 };
 
@@ -65,14 +67,16 @@ static struct {
 	unsigned long page_size;
 	unsigned long vmemmap;
 	unsigned long size;		/* of struct page */
-	unsigned long type, refcount;	/* offsets in it */
+	unsigned long flags, type, refcount;	/* offsets in it */
 	uint32_t offline;		/* page_type of an offline page */
+	uint32_t movable_offline;	/* and of a balloon page, or 0: no such type */
 } layout;
 
 static unsigned long block_size, block_pages;
 static struct block *blocks;
 static size_t nr_blocks;
 static bool have_debugfs, list_ranges;
+static long list_type = -1;	/* of the pages to list one by one */
 
 static void __attribute__((format(printf, 1, 2), noreturn))
 die(const char *fmt, ...)
@@ -140,7 +144,7 @@ static bool read_line(const char *path, char *buf, size_t size)
 
 /* ---- the layout of the memmap ---- */
 
-static const char *vmcoreinfo(const char *info, const char *key)
+static const char *find_key(const char *info, const char *key)
 {
 	size_t len = strlen(key);
 	const char *line;
@@ -152,7 +156,16 @@ static const char *vmcoreinfo(const char *info, const char *key)
 		if (!*line)
 			break;
 	}
-	die("VMCOREINFO lacks %s", key);
+	return NULL;
+}
+
+static const char *vmcoreinfo(const char *info, const char *key)
+{
+	const char *value = find_key(info, key);
+
+	if (!value)
+		die("VMCOREINFO lacks %s", key);
+	return value;
 }
 
 static char *find_vmcoreinfo(char *notes, size_t size)
@@ -187,7 +200,7 @@ static unsigned long read_layout(int kcore)
 	size_t notes_size = 0;
 	Elf64_Ehdr ehdr;
 	Elf64_Phdr *phdr;
-	const char *info;
+	const char *info, *movable;
 	int i;
 
 	if (read_at(kcore, KCORE, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr) ||
@@ -217,6 +230,7 @@ static unsigned long read_layout(int kcore)
 	layout.page_size = strtoul(vmcoreinfo(info, "PAGESIZE"), NULL, 10);
 	layout.vmemmap = strtoul(vmcoreinfo(info, "SYMBOL(vmemmap)"), NULL, 16);
 	layout.size = strtoul(vmcoreinfo(info, "SIZE(page)"), NULL, 10);
+	layout.flags = strtoul(vmcoreinfo(info, "OFFSET(page.flags)"), NULL, 10);
 	/* page_type shares its word with _mapcount */
 	layout.type = strtoul(vmcoreinfo(info, "OFFSET(page._mapcount)"), NULL, 10);
 	layout.refcount = strtoul(vmcoreinfo(info, "OFFSET(page._refcount)"),
@@ -224,6 +238,8 @@ static unsigned long read_layout(int kcore)
 	layout.offline = strtol(vmcoreinfo(info,
 					   "NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)"),
 				NULL, 10);
+	movable = find_key(info, "NUMBER(PAGE_MOVABLE_OFFLINE_MAPCOUNT_VALUE)");
+	layout.movable_offline = movable ? strtol(movable, NULL, 10) : 0;
 	if (!layout.page_size || !layout.size || layout.size > MAX_STRUCT_PAGE ||
 	    layout.type + 4 > layout.size || layout.refcount + 4 > layout.size)
 		die("VMCOREINFO makes no sense: struct page of %lu bytes",
@@ -231,6 +247,40 @@ static unsigned long read_layout(int kcore)
 	free(notes);
 	free(phdr);
 	return to_offset;
+}
+
+/* ---- the content of a page, as /proc/kcore has it ---- */
+
+static void print_content(unsigned long pfn)
+{
+	int kcore = xopen(KCORE, "CONFIG_PROC_KCORE, root");
+	unsigned long address, i, used = 0;
+	unsigned char *content;
+	Elf64_Ehdr ehdr;
+	Elf64_Phdr phdr;
+
+	read_layout(kcore);
+	address = pfn * layout.page_size;
+	content = xmalloc(layout.page_size);
+	if (read_at(kcore, KCORE, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr))
+		die("%s is cut short", KCORE);
+	for (i = 0; i < ehdr.e_phnum; i++) {
+		if (read_at(kcore, KCORE, &phdr, sizeof(phdr),
+			    ehdr.e_phoff + i * sizeof(phdr)) != sizeof(phdr))
+			die("%s: program headers cut short", KCORE);
+		/* what is not RAM has no physical address: -1 */
+		if (phdr.p_type == PT_LOAD && phdr.p_paddr != -1UL &&
+		    address - phdr.p_paddr < phdr.p_memsz)
+			break;
+	}
+	if (i == ehdr.e_phnum)
+		die("%s does not have page 0x%lx", KCORE, pfn);
+	if (read_at(kcore, KCORE, content, layout.page_size,
+		    phdr.p_offset + address - phdr.p_paddr) != layout.page_size)
+		die("%s: page 0x%lx is cut short", KCORE, pfn);
+	for (i = 0; i < layout.page_size; i++)
+		used += content[i] != 0;
+	puts(used ? "data" : "zero");
 }
 
 /* ---- the memory blocks ---- */
@@ -312,6 +362,14 @@ static int refcount_of(const char *page)
 	return refcount;
 }
 
+static void list_page(unsigned long pfn, const char *page)
+{
+	unsigned long flags;
+
+	memcpy(&flags, page + layout.flags, sizeof(flags));
+	printf("0x%lx %d 0x%lx\n", pfn, refcount_of(page), flags);
+}
+
 static void add_page(struct view *v, int low, int high, unsigned long nr)
 {
 	if (!v->offline || low < v->low)
@@ -370,6 +428,11 @@ static void scan_block(int kcore, unsigned long to_offset, int kpageflags,
 		}
 		if (type_of(one) != type_of(two))
 			b->unstable++;
+		else if (list_type == type_of(two) >> 24)
+			list_page(b->start_pfn + i, two);
+		if (layout.movable_offline && type_of(one) == type_of(two) &&
+		    type_of(two) == layout.movable_offline)
+			b->movable++;
 		if (type_of(one) != type_of(two) ||
 		    type_of(two) != layout.offline) {
 			end_range(&range, b->start_pfn + i);
@@ -430,13 +493,15 @@ static bool read_debugfs(void)
 		if (sscanf(line, "0x%lx %lu %31s %127s %d %d", &pfn, &nr, type,
 			   flags, &low, &high) != 6)
 			die("%s: cannot understand: %s", DEBUGFS, line);
-		if (strcmp(type, "offline"))
-			continue;
 		b = block_of(pfn);
 		if (!b || pfn + nr > b->start_pfn + block_pages) {
 			known = false;
 			continue;
 		}
+		if (!strcmp(type, "movable_offline"))
+			b->debugfs_movable += nr;
+		if (strcmp(type, "offline"))
+			continue;
 		add_page(&b->debugfs, low, high, nr);
 		if (has_flag(flags, "never_onlined"))
 			b->never_onlined += nr;
@@ -482,10 +547,14 @@ static const char *snapshot(void)
 
 		if (!b->online)
 			continue;
-		if (b->page.offline != b->kpf_offline)
+		if (b->page.offline + b->movable != b->kpf_offline)
 			snprintf(what, sizeof(what),
-				 "block %lu: %lu offline in struct page, %lu in kpageflags",
-				 b->id, b->page.offline, b->kpf_offline);
+				 "block %lu: %lu and %lu offline in struct page, %lu in kpageflags",
+				 b->id, b->page.offline, b->movable, b->kpf_offline);
+		else if (have_debugfs && b->movable != b->debugfs_movable)
+			snprintf(what, sizeof(what),
+				 "block %lu: %lu movable offline in struct page, %lu in debugfs",
+				 b->id, b->movable, b->debugfs_movable);
 		else if (have_debugfs && views_differ(&b->page, &b->debugfs))
 			snprintf(what, sizeof(what),
 				 "block %lu: %lu offline, refcount %d..%d in struct page; %lu, %d..%d in debugfs",
@@ -523,10 +592,11 @@ static void print_json(const char *differ)
 		printf("%s\n{\"block\": %lu, \"start_pfn\": %lu, \"pages\": %lu, \"state\": \"%s\", \"zone\": \"%s\"",
 		       i ? "," : "", b->id, b->start_pfn, block_pages, b->state,
 		       b->zone);
-		printf(", \"buddy\": %s, \"offline\": %s, \"refcounted\": %s",
+		printf(", \"buddy\": %s, \"offline\": %s, \"refcounted\": %s, \"movable_offline\": %s",
 		       number(n[0], b->online, b->buddy, "null"),
 		       number(n[1], b->online, b->page.offline, "null"),
-		       number(n[2], b->online, b->refcounted, "null"));
+		       number(n[2], b->online, b->refcounted, "null"),
+		       number(n[3], b->online, b->movable, "null"));
 		printf(", \"refcount_min\": %s, \"refcount_max\": %s, \"unstable\": %lu",
 		       number(n[0], b->page.offline, b->page.low, "null"),
 		       number(n[1], b->page.offline, b->page.high, "null"),
@@ -543,22 +613,23 @@ static void print_table(void)
 	unsigned long offline = 0, refcounted = 0;
 	size_t i;
 
-	printf("%5s %-21s %-13s %-8s %7s %7s %7s %13s %9s %12s %6s\n", "block",
-	       "physical range", "state", "zone", "pages", "buddy", "offline",
-	       "never-onlined", "skippable", "refcount", "!= 0");
+	printf("%5s %-21s %-13s %-8s %7s %7s %7s %7s %13s %9s %12s %6s\n", "block",
+	       "physical range", "state", "zone", "pages", "buddy", "movable",
+	       "offline", "never-onlined", "skippable", "refcount", "!= 0");
 	for (i = 0; i < nr_blocks; i++) {
 		const struct block *b = &blocks[i];
 		bool flags = b->online && have_debugfs;
-		char n[5][24], span[32] = "-";
+		char n[6][24], span[32] = "-";
 
 		if (b->page.offline)
 			snprintf(span, sizeof(span), "%d..%d", b->page.low,
 				 b->page.high);
-		printf("%5lu %9lx-%-11lx %-13s %-8s %7lu %7s %7s %13s %9s %12s %6s\n",
+		printf("%5lu %9lx-%-11lx %-13s %-8s %7lu %7s %7s %7s %13s %9s %12s %6s\n",
 		       b->id, b->start_pfn * layout.page_size,
 		       (b->start_pfn + block_pages) * layout.page_size - 1,
 		       b->state, b->zone, block_pages,
 		       number(n[0], b->online, b->buddy, "-"),
+		       number(n[5], b->online, b->movable, "-"),
 		       number(n[1], b->online, b->page.offline, "-"),
 		       number(n[2], flags, b->never_onlined, "-"),
 		       number(n[3], flags, b->skippable, "-"), span,
@@ -570,34 +641,85 @@ static void print_table(void)
 	       offline, refcounted);
 }
 
+/*
+ * Pages of any type, of memory that need not be in an online block: those that
+ * follow each other and are alike in one line.
+ */
+static void print_pages(unsigned long start_pfn, unsigned long nr_pages)
+{
+	int kcore = xopen(KCORE, "CONFIG_PROC_KCORE, root");
+	unsigned long to_offset = read_layout(kcore), first = 0, i;
+	char *pages = xmalloc(nr_pages * layout.size);
+
+	if (read_at(kcore, KCORE, pages, nr_pages * layout.size, layout.vmemmap +
+		    start_pfn * layout.size + to_offset) != nr_pages * layout.size)
+		die("%s: the memmap of PFN 0x%lx is cut short", KCORE, start_pfn);
+	close(kcore);
+	for (i = 1; i <= nr_pages; i++) {
+		const char *page = pages + first * layout.size;
+		const char *next = pages + i * layout.size;
+
+		if (i < nr_pages && type_of(page) == type_of(next) &&
+		    refcount_of(page) == refcount_of(next))
+			continue;
+		printf("0x%lx %lu ", start_pfn + first, i - first);
+		if (type_of(page) == layout.offline)
+			printf("offline");
+		else if (type_of(page) == UINT32_MAX)
+			printf("none");
+		else
+			printf("0x%x", type_of(page));
+		printf(" %d\n", refcount_of(page));
+		first = i;
+	}
+	free(pages);
+}
+
 int main(int argc, char **argv)
 {
-	const char *differ = NULL;
+	const char *differ = NULL, *content_of = NULL;
 	bool json = false;
 	int i;
 
+	if (argc == 4 && !strcmp(argv[1], "--pages") && atol(argv[3]) > 0) {
+		print_pages(strtoul(argv[2], NULL, 0), atol(argv[3]));
+		return 0;
+	}
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--json")) {
 			json = true;
 		} else if (!strcmp(argv[i], "--ranges")) {
 			list_ranges = true;
+		} else if (!strcmp(argv[i], "--of-type") && i + 1 < argc) {
+			list_type = strtol(argv[++i], NULL, 16);
+		} else if (!strcmp(argv[i], "--content") && i + 1 < argc) {
+			content_of = argv[++i];
 		} else {
-			fputs("usage: pagestate [--json | --ranges]\n"
-			      "--ranges: start_pfn nr_pages type lowest highest refcount\n",
+			fputs("usage: pagestate [--json | --ranges | --pages START_PFN NR_PAGES |\n"
+			      "                 --of-type TYPE | --content PFN]\n"
+			      "--ranges: start_pfn nr_pages type lowest highest refcount\n"
+			      "--pages: start_pfn nr_pages type (or mapcount) refcount\n"
+			      "--of-type: pfn refcount flags of each page of that type, f6 for example\n"
+			      "--content: zero or data, as /proc/kcore shows it\n",
 			      stderr);
 			return EXIT_USAGE;
 		}
 	}
 
+	if (content_of) {
+		print_content(strtoul(content_of, NULL, 0));
+		return 0;
+	}
+
 	for (i = 0; i < ATTEMPTS; i++) {
 		differ = snapshot();
-		if (!differ || list_ranges)
+		if (!differ || list_ranges || list_type >= 0)
 			break;
 		usleep(100 * 1000);
 	}
 	if (json)
 		print_json(differ);
-	else if (!list_ranges)
+	else if (!list_ranges && list_type < 0)
 		print_table();
 	if (differ)
 		fprintf(stderr, "pagestate: the sources differ: %s\n", differ);

@@ -123,12 +123,22 @@ def parser():
     return top
 
 
+def archs(options):
+    """Those for which a command needs compilers and machines beside the usual ones."""
+    from lab import arch, kernel
+    if "config" in options:
+        return [kernel.arch_of(options.config)]
+    if options.function is check and options.all:       # a part may have its architecture's name
+        return [each for each in arch.ARCHS.values() if options.all in (True, each.name)]
+    return []
+
+
 def main():
     # As Ctrl-C does, so that nothing of ours stays behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = parser().parse_args()
     try:
-        host.install(options.function.__name__)
+        host.install(options.function.__name__, archs(options))
         return options.function(options) or 0
     except LabError as error:
         say(f"error: {error}")

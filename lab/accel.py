@@ -17,12 +17,14 @@ def arguments(accelerator):
     return ARGUMENTS[accelerator]
 
 
-def choose(kernel):
+def choose(kernel, arch):
     """What ACCEL says, else KVM if a probe boot of this kernel proves it, else TCG.
 
     A /dev/kvm that cannot run an unmodified kernel exists, so that being able to
     open it proves nothing. The answer is kept until the host boots again.
     """
+    if not arch.native:
+        return "tcg"
     if os.environ.get("ACCEL"):
         return os.environ["ACCEL"]
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
@@ -30,14 +32,14 @@ def choose(kernel):
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     answer = CACHE / "kvm-probe"
     if not answer.exists() or boot not in answer.read_text():
-        files.write(answer, f"{boot} {_probe(kernel)}\n")
+        files.write(answer, f"{boot} {_probe(kernel, arch)}\n")
     return answer.read_text().split()[1]
 
 
-def _probe(kernel):
+def _probe(kernel, arch):
     from lab.vm import VM       # which asks us in turn
     try:
-        with VM("kvm-probe", kernel, timeout=10, accelerator="kvm") as vm:
+        with VM("kvm-probe", kernel, arch=arch, timeout=10, accelerator="kvm") as vm:
             vm.run("true")
         return "kvm"
     except LabError:

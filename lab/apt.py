@@ -1,12 +1,15 @@
-"""A package from a suite that the machine does not use, without touching its apt.
+"""A package from a suite, or for an architecture, that the machine does not use, without
+touching its apt.
 
 apt is run with lists, cache and sources of our own. The mirror is the one that
 the machine itself uses, the signatures are checked as ever.
 """
 
 import os
+import platform
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 from lab import files
@@ -15,28 +18,55 @@ from lab.paths import CACHE
 from lab.progress import Progress
 
 HOME = CACHE / "apt"
+DEBS = CACHE / "downloads"
 KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg",
             "/usr/share/keyrings/debian-archive-keyring.pgp")
 
 
-def download(package, version, suite, directory):
+def download(package, version, suite, directory, architecture="all", megabytes=160):
     """Fetch that version, or the newest there is; return (path, version)."""
     files.need_space(directory, 1)
     mirror = _mirror()
-    _configure(mirror, suite)
+    _configure(mirror, suite, architecture)
     _apt("apt-get", "update", error=f"no network? cannot read {suite} from {mirror}")
     versions = _versions(package)
     if not versions:
         raise LabError(f"{package} is not in {suite} of {mirror}")
     if version not in versions:
         version = versions[0]
-    path = directory / f"{package}_{version.replace(':', '%3a')}_all.deb"
-    progress = Progress(f"downloading {package} {version} (160 MB)")
+    path = directory / f"{package}_{version.replace(':', '%3a')}_{architecture}.deb"
+    progress = Progress(f"downloading {package} {version} ({megabytes} MB)")
     _apt("apt-get", "download", f"{package}={version}", cwd=directory,
          error=f"cannot download {package} {version} from {mirror}",
          while_waiting=lambda: progress.tick(f"{_megabytes(path)} MB"))
     progress.done()
     return path, version
+
+
+def foreign_file(package, architecture, name):
+    """A file of a package for another architecture, of the release that this machine runs.
+
+    Return its path in the cache.
+    """
+    suite = platform.freedesktop_os_release().get("VERSION_CODENAME", "stable")
+    path = CACHE / "foreign" / f"{suite}-{architecture}" / Path(name).name
+    with files.locked(CACHE / ".lock"):
+        if not path.exists():
+            deb, _ = download(package, None, suite, DEBS, architecture, 1)
+            files.write(path, _content(deb, name))
+            path.chmod(0o755)
+    return path
+
+
+def _content(deb, name):
+    """Of one file in a package, which is in /usr or not, as the release has it."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb],
+                          stdout=subprocess.PIPE) as process:
+        with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
+            for member in tar:
+                if member.isreg() and member.name.removeprefix("./").removeprefix("usr/") == name:
+                    return tar.extractfile(member).read()
+    raise LabError(f"{deb.name}: no {name} in it")
 
 
 def _mirror():
@@ -56,7 +86,7 @@ def _mirror():
     raise LabError("apt knows no Debian mirror: name a kernel source with SOURCE=")
 
 
-def _configure(mirror, suite):
+def _configure(mirror, suite, architecture):
     keyring = next((path for path in KEYRINGS if Path(path).exists()), None)
     if not keyring:
         raise LabError("Debian's archive keys are missing: install debian-archive-keyring")
@@ -65,8 +95,9 @@ def _configure(mirror, suite):
     files.write(HOME / "status", "")
     files.write(HOME / "sources.list",
                 f"deb [signed-by={keyring}] {mirror} {suite} main\n")
+    foreign = "" if architecture == "all" else f'APT::Architecture "{architecture}";\n'
     files.write(HOME / "apt.conf", f"""\
-Dir::State "{HOME}";
+{foreign}Dir::State "{HOME}";
 Dir::State::lists "{HOME}/lists";
 Dir::State::status "{HOME}/status";
 Dir::Cache "{HOME}/cache";

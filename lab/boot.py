@@ -20,7 +20,7 @@ def boot(name, config, append=""):
     if _running():
         raise LabError("a guest of ./run boot is running already in this checkout")
     image = kernel.build(name, config)
-    guest = vm.VM("boot", image, maxmem="4G", slots=4,
+    guest = vm.VM("boot", image, arch=kernel.arch_of(config), maxmem="4G", slots=4,
                   args=vm.virtio_mem(DEVICE, MAXIMUM, REQUESTED),
                   append=f"lab.shell memhp_default_state=online_movable {append}")
     say(f"A guest with 512M and a virtio-mem device {DEVICE} of {MAXIMUM} at most, "

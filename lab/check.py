@@ -11,7 +11,8 @@ def check(pattern=None, part=None, everything=False):
     """Run the tests; return the exit code.
 
     A test belongs to a named part if it is marked with @pytest.mark.part("name").
-    Those run only where asked for: with `everything`, or when `part` names theirs.
+    Those run only where asked for: with `everything`, or when `part` names theirs;
+    with default=True in the mark, without being asked for as well.
     """
     import pytest       # installed by now
 
@@ -46,7 +47,8 @@ class Tests:
         return len(self.outcome) - self.passed
 
     def pytest_configure(self, config):
-        config.addinivalue_line("markers", "part(name): run only by ./run check --all [name]")
+        config.addinivalue_line("markers", "part(name, default=False): run by ./run check --all [name], "
+                                "with default also by ./run check")
 
     def pytest_collection_modifyitems(self, config, items):
         chosen = [item for item in items if self._chosen(item)]
@@ -54,13 +56,16 @@ class Tests:
         items[:] = chosen
 
     def _chosen(self, item):
-        mark = item.get_closest_marker("part")
-        part = mark.args[0] if mark else None
-        if self.part and part != self.part:
+        parts = {mark.args[0] for mark in item.iter_markers("part")}
+        if self.part and parts != {self.part}:
             return False
-        if part and not self.everything:
+        if parts and not self.everything and not self._by_default(item):
             return False
         return not self.pattern or fnmatch.fnmatch(item.nodeid, f"*{self.pattern}*")
+
+    @staticmethod
+    def _by_default(item):
+        return all(mark.kwargs.get("default") for mark in item.iter_markers("part"))
 
     def pytest_runtest_logreport(self, report):
         good = report.outcome == "passed"

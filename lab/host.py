@@ -5,13 +5,14 @@ import re
 import shutil
 import subprocess
 
+from lab.arch import X86
 from lab.errors import LabError
 from lab.progress import say
 
 TREE = ["git"]
 BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
                 "libssl-dev", "ccache"]
-GUEST = BUILD + ["qemu-system-x86", "busybox-static"]
+GUEST = BUILD + [*X86.packages, "busybox-static"]
 LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes"]
 
 PACKAGES = {
@@ -20,9 +21,10 @@ PACKAGES = {
 }
 
 
-def install(command):
-    """Install what `command` needs and this machine lacks, saying what."""
-    missing = [package for package in PACKAGES.get(command, ()) if not _installed(package)]
+def install(command, archs=()):
+    """Install what `command` needs for guests of `archs` and this machine lacks, saying what."""
+    wanted = [*PACKAGES.get(command, ()), *(package for arch in archs for package in arch.packages)]
+    missing = [package for package in wanted if not _installed(package)]
     if not missing:
         return
     say(f"installing Debian packages: {' '.join(missing)}")

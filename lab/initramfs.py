@@ -8,7 +8,8 @@ import gzip
 import subprocess
 from pathlib import Path
 
-from lab import files, host
+from lab import apt, files, host
+from lab.arch import X86
 from lab.errors import LabError
 from lab.paths import BUILD, GUEST, shown
 
@@ -16,24 +17,39 @@ BUSYBOX = Path("/bin/busybox")
 CFLAGS = ["-static", "-O2", "-Wall", "-Wextra", "-Werror"]
 
 
-def make():
-    """Compile what changed and return the path of the initramfs."""
-    host.need_tools("gcc")
+def make(arch=X86, modules=()):
+    """Compile what changed; return the path of the initramfs, with `modules` in /lib/modules."""
+    host.need_tools(f"{arch.prefix}gcc")
     if not BUSYBOX.exists():
         raise LabError("busybox is missing: install busybox-static")
-    with files.locked(BUILD / "guest" / ".lock"):
-        programs = [_compile(source) for source in sorted(GUEST.glob("*.c"))]
-        archive = BUILD / "guest" / "initramfs.gz"
-        files.write(archive, gzip.compress(_cpio(_contents(programs)), 6, mtime=0))
-    return archive
+    directory = BUILD / "guest" / arch.name
+    with files.locked(directory / ".lock"):
+        programs = [_compile(source, directory, arch) for source in sorted(GUEST.glob("*.c"))]
+        busybox = BUSYBOX if arch.native else apt.foreign_file(
+            "busybox-static", arch.debian, "bin/busybox")
+        archive = directory / "initramfs.gz"
+        files.write(archive, gzip.compress(_cpio(_contents(programs, busybox)), 6, mtime=0))
+        return _with(modules, archive) if modules else archive
 
 
-def _compile(source):
-    program = BUILD / "guest" / source.stem
+def _with(modules, archive):
+    """
+    The kernel unpacks archives one after the other; the second is of these modules alone. It is
+    beside the first of them, where those of another kernel do not meet it.
+    """
+    entries = [("lib", 0o040755, b""), ("lib/modules", 0o040755, b""),
+               *((f"lib/modules/{path.name}", 0o100644, path.read_bytes()) for path in modules)]
+    both = modules[0].with_name("initramfs.gz")
+    files.write(both, archive.read_bytes() + gzip.compress(_cpio(entries), 6, mtime=0))
+    return both
+
+
+def _compile(source, directory, arch):
+    program = directory / source.stem
     if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
         return program
     with files.replacing(program) as output:
-        result = subprocess.run(["gcc", *CFLAGS, "-o", output, source],
+        result = subprocess.run([f"{arch.prefix}gcc", *CFLAGS, "-o", output, source],
                                 capture_output=True, text=True)
         if result.returncode:
             first = next((line for line in result.stderr.splitlines()
@@ -42,12 +58,15 @@ def _compile(source):
     return program
 
 
-def _contents(programs):
-    """Yield (path in the guest, mode, data) in the order of the archive."""
+def _contents(programs, busybox):
+    """
+    Yield (path in the guest, mode, data) in the order of the archive. The busybox of another
+    architecture, which does not run here, is of the same release as ours and has the same applets.
+    """
     for directory in ("bin", "dev", "proc", "sys", "tmp", "root", "etc"):
         yield directory, 0o040755, b""
     yield "init", 0o100755, (GUEST / "init").read_bytes()
-    yield "bin/busybox", 0o100755, BUSYBOX.read_bytes()
+    yield "bin/busybox", 0o100755, busybox.read_bytes()
     own = {program.name for program in programs}
     applets = subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True,
                              check=True).stdout.split()

@@ -4,39 +4,39 @@ import os
 import re
 import subprocess
 
-from lab import files, host, tree
+from lab import arch, files, host, tree
 from lab.errors import LabError
 from lab.git import GitError, git
 from lab.paths import BUILD, CACHE, KERNEL, LOGS, shown
 from lab.progress import Progress
 
 CONFIGS = KERNEL / "configs"
-IMAGE = "arch/x86/boot/bzImage"
 
 # Nothing of this machine or this minute goes into the kernel, so that ccache
 # finds what any checkout has compiled.
-MAKE = ["make", f"-j{os.cpu_count()}", "CC=ccache gcc", "HOSTCC=ccache gcc",
-        "LOCALVERSION=", "KBUILD_BUILD_TIMESTAMP=1 January 1970",
-        "KBUILD_BUILD_USER=lab", "KBUILD_BUILD_HOST=lab"]
+MAKE = ["make", f"-j{os.cpu_count()}", "HOSTCC=ccache gcc", "LOCALVERSION=",
+        "KBUILD_BUILD_TIMESTAMP=1 January 1970", "KBUILD_BUILD_USER=lab", "KBUILD_BUILD_HOST=lab"]
 
 
 def build(name, config):
-    """Build what changed of tree `name` ("linux" or "stock"); return the bzImage."""
-    config_text = fragments(config)
-    host.need_tools("gcc", "ld", "make", "flex", "bison", "bc", "perl", "ccache")
+    """Build what changed of tree `name` ("linux" or "stock"); return its image."""
+    config_text, machine = fragments(config), arch_of(config)
+    host.need_tools("gcc", f"{machine.prefix}gcc", f"{machine.prefix}ld", "make", "flex", "bison",
+                    "bc", "perl", "ccache")
     path = tree.make(name)
     objects = objects_of(name, config)
-    stamp = f"{_state(path)} {config_text}" if not tree.dirty(path) else None
+    image = objects / machine.image
+    stamp = f"{_state(path, machine)} {config_text}" if not tree.dirty(path) else None
     with files.locked(objects / ".lock"):
-        if stamp and stamp == _read(objects / "lab-built") and (objects / IMAGE).exists():
-            return objects / IMAGE
+        if stamp and stamp == built(objects) and image.exists():
+            return image
         (objects / "lab-built").unlink(missing_ok=True)
         files.need_space(objects, 2)
         configure(name, config)
-        make("build", name, config, "bzImage")
+        make("build", name, config, image.name)
         if stamp:
             files.write(objects / "lab-built", stamp)
-    return objects / IMAGE
+    return image
 
 
 def objects_of(name, config):
@@ -64,6 +64,12 @@ def fragments(config):
     text = path.read_text()
     bases = re.findall(r"^# base: (.*)$", text, re.M)
     return "".join(fragments(base) for line in bases for base in line.split()) + text
+
+
+def arch_of(config):
+    """The architecture that a fragment is for ("# arch: arm64"), x86 if it does not say."""
+    name = re.search(r"^# arch: (.*)$", fragments(config), re.M)
+    return arch.get(name[1]) if name else arch.X86
 
 
 def symbols(text):
@@ -108,8 +114,8 @@ def make(step, name, config, *targets):
     env = os.environ | {"CCACHE_DIR": str(CACHE / "ccache"), "CCACHE_MAXSIZE": "6G",
                         "LC_ALL": "C"}
     with open(log, "w") as file, subprocess.Popen(
-            [*MAKE, "-C", BUILD / name, f"O=obj-{config}", *targets], env=env, text=True,
-            errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*MAKE, *arch_of(config).make, "-C", BUILD / name, f"O=obj-{config}", *targets],
+            env=env, text=True, errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT) as process:
         try:
             for line in process.stdout:
@@ -129,17 +135,23 @@ def make(step, name, config, *targets):
 
 def _first_error(log):
     lines = log.read_text(errors="replace").splitlines()
-    for pattern in (r"(?i)no space left", r"\berror:", r"\*\*\*|not found|Error \d"):
+    for pattern in (r"(?i)no space left", r"(?i)\berror:", r"\*\*\*|not found|Error \d"):
         for line in lines:
             if re.search(pattern, line):
                 return line.strip()
     return "make failed"
 
 
-def _state(path):
-    compiler = subprocess.run(["gcc", "--version"], capture_output=True, text=True).stdout
+def _state(path, machine):
+    compiler = subprocess.run([f"{machine.prefix}gcc", "--version"], capture_output=True,
+                              text=True).stdout
     return f"{git(path, 'rev-parse', 'HEAD^{tree}')} {compiler.splitlines()[0]}\n"
 
 
-def _read(path):
+def built(objects):
+    """What the kernel was built from, or None where the tree had changes in it."""
+    return read(objects / "lab-built")
+
+
+def read(path):
     return path.read_text() if path.exists() else None

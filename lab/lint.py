@@ -8,7 +8,7 @@ from pathlib import Path
 from lab import export, files, host, kernel, patches, tree
 from lab.errors import LabError
 from lab.git import git, resolve
-from lab.paths import GUEST, KERNEL, ROOT, shown
+from lab.paths import GUEST, KERNEL, ROOT, TESTS, shown
 from lab.progress import say
 
 EXCEPTIONS = KERNEL / "checkpatch-exceptions"
@@ -33,11 +33,11 @@ def lint(quick=False):
 
 
 def patches_checked():
-    """checkpatch --strict over the series and the guest's programs"""
+    """checkpatch --strict over the series, the guest's programs and the test modules"""
     script = tree.LINUX / "scripts/checkpatch.pl"
     command = ["perl", script, "--strict", "--terse", "--show-types", "--color=never"]
     names = [patches.PATCHES / name for name, _ in patches.series()]
-    programs = sorted(GUEST.glob("*.c"))
+    programs = sorted([*GUEST.glob("*.c"), *(TESTS / "modules").glob("*.[ch]")])
     output = _output([*command, *names], cwd=tree.LINUX) if names else ""
     output += _output([*command, "-f", *programs], cwd=tree.LINUX)
     for left in tree.LINUX.glob(".checkpatch-camelcase.*"):

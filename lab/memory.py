@@ -22,7 +22,7 @@ class State:
     others: list        # boot memory
     plugged: int        # as the device says
     hidden: int         # plugged in blocks that are not online, where Linux cannot tell
-    growth: int         # of MemTotal, since the device was empty
+    growth: int         # of MemTotal by this device, since it was empty
     block_size: int
     debugfs: bool       # the kernel tells of never_onlined and skippable
 
@@ -83,17 +83,22 @@ class State:
 
 
 class Memory:
-    """Grows, shrinks and looks at a booted guest's memory; create it while the device is empty."""
+    """
+    Grows, shrinks and looks at a booted guest's memory; create it while the device is empty. If
+    there are several devices, their Memory objects have to know each other: neighbours.
+    """
 
     def __init__(self, vm, device="vmem0"):
         self.vm = vm
         self.device = device
+        self.neighbours = []
         info = self.info()
         if info["size"]:
             raise GuestMemoryError(f"{device} has {info['size']} bytes plugged already")
         self.start, self.max_size = info["memaddr"], info["max-size"]
         self.base = self.memtotal()
         self.hidden = {}    # bytes plugged in blocks that hotplug() took offline
+        self.ballooned = 0  # bytes that a balloon has taken off MemTotal
 
     def info(self):
         for entry in self.vm.qmp("query-memory-devices"):
@@ -110,11 +115,23 @@ class Memory:
         if code:
             raise GuestMemoryError(f"pagestate failed ({code}): {output.strip().splitlines()[-1]}")
         told = json.loads(output)
-        first, last = self.start // PAGE, (self.start + self.max_size) // PAGE
-        mine = [block for block in told["blocks"] if first <= block["start_pfn"] < last]
-        others = [block for block in told["blocks"] if block not in mine]
+        mine = [block for block in told["blocks"] if self.has(block["start_pfn"] * PAGE)]
+        others = [block for block in told["blocks"] if not any(
+            memory.has(block["start_pfn"] * PAGE) for memory in [self, *self.neighbours])]
         return State(mine, others, self.info()["size"], sum(self.hidden.values()),
-                     self.memtotal() - self.base, told["block_size"], told["debugfs"])
+                     self.growth(), told["block_size"], told["debugfs"])
+
+    def has(self, address):
+        return self.start <= address < self.start + self.max_size
+
+    def growth(self):
+        """Bytes of MemTotal that this device has added, whatever the balloon has taken."""
+        others = sum(memory.visible() for memory in self.neighbours)
+        return self.memtotal() - self.base - others + self.ballooned
+
+    def visible(self):
+        """What of the device Linux should count."""
+        return self.info()["size"] - sum(self.hidden.values())
 
     def request(self, size):
         self.vm.resize(self.device, size)
@@ -131,7 +148,7 @@ class Memory:
         """
         end = time.monotonic() + timeout
         while True:
-            plugged, growth = self.info()["size"], self.memtotal() - self.base
+            plugged, growth = self.info()["size"], self.growth()
             if plugged == size == growth + sum(self.hidden.values()) and self.settled(size):
                 return
             if time.monotonic() > end:
@@ -164,7 +181,7 @@ class Memory:
         for line in lines[1:]:
             name, state = line.split("/state:")
             number = int(name.removeprefix("memory"))
-            if self.start <= number * size < self.start + self.max_size:
+            if self.has(number * size):
                 states[number] = state
         return states
 

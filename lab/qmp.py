@@ -13,6 +13,7 @@ class QMP:
     def __init__(self, sock, timeout=30):
         sock.settimeout(timeout)
         self._stream = sock.makefile("rw")
+        self.events = []    # that came before the last answer
 
     def handshake(self):
         self._receive()
@@ -27,6 +28,8 @@ class QMP:
             self._stream.flush()
             while True:
                 answer = self._receive()
+                if "event" in answer:
+                    self.events.append(answer)
                 if "return" in answer:
                     return answer["return"]
                 if "error" in answer:

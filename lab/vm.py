@@ -8,17 +8,16 @@ import time
 
 from lab import accel, initramfs, progress, splat
 from lab.agent import Agent
+from lab.arch import X86
 from lab.errors import LabError
 from lab.paths import LOGS, shown
 from lab.qmp import QMP, QMPError
 
 __all__ = ["VM", "GuestError", "SplatError", "QMPError", "size", "virtio_mem"]
 
-# la57=off: the vmemmap is where 4-level page tables have it, whatever the host.
-QEMU = ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max,la57=off",
-        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+QEMU = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
 # panic=-1 with -no-reboot: a panic ends QEMU, and we know at once.
-APPEND = "console=ttyS0 panic=-1 nokaslr printk.devkmsg=on"
+APPEND = "console={console} AGENT_PORT={agent} panic=-1 nokaslr printk.devkmsg=on"
 
 
 class GuestError(LabError):
@@ -49,9 +48,11 @@ def virtio_mem(device, maximum, requested=0, **properties):
 class VM:
     """A guest, as a context manager; leaving it fails on any unexpected splat."""
 
-    def __init__(self, name, kernel, *, memory="512M", maxmem=None, slots=0, smp=2,
-                 append="", args=(), timeout=180, accelerator=None):
+    def __init__(self, name, kernel, *, arch=X86, memory="512M", maxmem=None, slots=0, smp=2,
+                 append="", args=(), timeout=180, accelerator=None, modules=()):
+        """`modules`: paths of .ko files, from lab.modules, for the guest's /lib/modules."""
         self.name = name
+        self.arch = arch
         self.log = _new_log(name)
         self._timeout = timeout
         self._expected = []
@@ -59,9 +60,10 @@ class VM:
         self._process = None
         memory += f",maxmem={maxmem},slots={slots}" if maxmem else ""
         self._command = [
-            *QEMU, *accel.arguments(accelerator or accel.choose(kernel)),
+            *arch.qemu, *QEMU, *accel.arguments(accelerator or accel.choose(kernel, arch)),
             "-m", memory, "-smp", str(smp), "-kernel", str(kernel),
-            "-initrd", str(initramfs.make()), "-append", f"{APPEND} {append}".strip(),
+            "-initrd", str(initramfs.make(arch, modules)), "-append",
+            f"{APPEND.format(console=arch.console, agent=arch.agent)} {append}".strip(),
             *args]
 
     # Life
@@ -72,7 +74,7 @@ class VM:
         self._spawn([
             "-serial", f"file:{self.log}",
             "-chardev", f"socket,id=agent,fd={agent_theirs.fileno()}",
-            "-serial", "chardev:agent",
+            *self.arch.agent_device,
             "-chardev", f"socket,id=qmp,fd={qmp_theirs.fileno()}",
             "-mon", "chardev=qmp,mode=control"],
             pass_fds=(agent_theirs.fileno(), qmp_theirs.fileno()),
@@ -110,7 +112,7 @@ class VM:
         self._spawn([
             "-chardev", f"stdio,id=console,mux=on,signal=off,logfile={self.log}",
             "-serial", "chardev:console", "-mon", "chardev=console,mode=readline",
-            "-serial", "null",
+            "-chardev", "null,id=agent", *self.arch.agent_device,
             "-chardev", f"socket,id=qmp,path={monitor.name},server=on,wait=off",
             "-mon", "chardev=qmp,mode=control"], cwd=monitor.parent)
         try:
@@ -158,6 +160,11 @@ class VM:
                 complaint[-1] if complaint else f"QEMU ended (exit code {code})")
         return GuestError(f"guest {self.name}: {what}; log {shown(self.log)}")
 
+    @property
+    def pid(self):
+        """Of QEMU."""
+        return self._process.pid
+
     # Commands
 
     def start(self, command):
@@ -179,6 +186,11 @@ class VM:
 
     def qmp(self, execute, **arguments):
         return self._qmp.execute(execute, **arguments)
+
+    def events(self, name):
+        """The data of all events of that name so far."""
+        self.qmp("query-status")
+        return [event.get("data") for event in self._qmp.events if event["event"] == name]
 
     def resize(self, device, requested):
         """Ask the guest to use that much of a virtio-mem device; it may take its time."""

@@ -29,23 +29,25 @@ if TREE not in ("linux", "stock", "mutant"):
 
 
 @functools.cache
-def image(config):
-    """The kernel to test, built on first use."""
-    return kernel.build(TREE, config)
+def image(config, tree=TREE):
+    """The kernel to test, or one to compare it with, built on first use."""
+    return kernel.build(tree, config)
 
 
 class Guest:
     """
     One booted guest with an empty virtio-mem device "vmem0", for several tests, each of which
     leaves the device empty and no program running. A guest where that failed, or whose kernel
-    complained, is replaced.
+    complained, is replaced. `beside` names further such devices, which are among the arguments.
     """
 
     running = None      # two cores: one guest at a time
 
-    def __init__(self, name, append, args=()):
+    def __init__(self, name, append, args=(), beside=(), config="debug"):
         self.name, self.append, self.args = name, append, args
+        self.beside, self.config = beside, config
         self.vm = self.memory = None
+        self.memories = []      # of all devices
         self.reported = []      # splats
         self.good = True
 
@@ -59,8 +61,9 @@ class Guest:
     def boot(self):
         if Guest.running:
             Guest.running.stop()
-        self.vm = VM(self.name, image("debug"), memory="1G", maxmem="8G", slots=4,
-                     args=[*virtio_mem("vmem0", "2G"), *self.args],
+        self.vm = VM(self.name, image(self.config), arch=kernel.arch_of(self.config),
+                     memory="1G", maxmem="8G", slots=4, args=[
+                         *virtio_mem("vmem0", "2G"), *self.args],
                      append=f"kunit.enable=0 {self.append}")
         try:
             self.vm.__enter__()
@@ -68,25 +71,35 @@ class Guest:
             self.vm = None
             raise
         Guest.running, self.reported, self.good = self, [], True
-        self.memory = Memory(self.vm)
+        self.memories = [Memory(self.vm, device) for device in ("vmem0", *self.beside)]
+        self.memory = self.memories[0]
+        for memory in self.memories:
+            memory.neighbours = [other for other in self.memories if other is not memory]
 
     def clean(self):
         """Stops what the test left running and gives all memory back."""
         if not self.good:
             return
         try:
-            self.vm.run("for pid in $(pidof pin memtest hotplug); do kill -9 $pid; done; "
+            self.vm.run("for pid in $(pidof pin thp memtest hotplug); do kill -9 $pid; done; "
                         "rm -f /tmp/memtest.state")
-            for number, state in self.memory.block_states().items():
-                if state == "offline":
-                    self.memory.hotplug("online", number)
-            self.memory.hidden = {}
-            self.memory.poke(0, timeout=10)
+            for memory in self.memories:
+                for number, state in memory.block_states().items():
+                    if state == "offline":
+                        memory.hotplug("online", number)
+                memory.hidden = {}
+            for memory in self.memories:
+                memory.poke(0, timeout=10)
         except LabError:
             self.good = False
 
     def new_splats(self):
-        new = [line for line in self.vm.splats() if line not in self.reported]
+        try:
+            new = [line for line in self.vm.splats() if line not in self.reported]
+        except LabError as error:       # dead: this test has said so, the next one gets another
+            vm, self.vm, Guest.running = self.vm, None, None
+            vm.__exit__(LabError, error, None)
+            raise
         self.reported += new
         self.good = self.good and not new
         return new
@@ -132,4 +145,10 @@ def check(memory, **expected):
     return state
 
 
-__all__ = ["Guest", "MIB", "ROOT", "TREE", "check", "image"]
+def arm64(*values):
+    """Parameters of a test for an arm64 guest as well. Mutants are of one configuration only."""
+    return [pytest.param(value, marks=pytest.mark.part("arm64"))
+            for value in values if TREE != "mutant"]
+
+
+__all__ = ["Guest", "MIB", "ROOT", "TREE", "arm64", "check", "image"]

@@ -1,6 +1,7 @@
 """The programs that other tests rely on notice what they are there to notice."""
 
 import json
+import re
 
 import pytest
 from conftest import MIB, Guest
@@ -49,6 +50,27 @@ def test_pagestate_sees_what_the_device_lacks(memory):
     assert [(int(start, 16), int(pages)) for start, pages, *_ in ranges] == [
         (partial * 32768 + 512, 126 * 256)]
     assert vm.run("pagestate").splitlines()[-1].startswith(f"{126 * 256} offline pages, ")
+
+
+def test_pagestate_tells_every_page(memory):
+    memory.resize(130 * MIB)
+    partial = max(memory.block_states())
+    lines = memory.vm.run(f"pagestate --pages {partial * 32768} 32768").splitlines()
+    runs = [(int(start, 16), int(pages), kind) for start, pages, kind, _ in map(str.split, lines)]
+    assert runs[0][0] == partial * 32768
+    assert sum(pages for _, pages, _ in runs) == 32768
+    assert runs[-1][1:] == (126 * 256, "offline")
+    assert not [run for run in runs[:-1] if run[2] == "offline"]
+
+
+def test_readmem_sees_what_is_left_in_free_pages(memory):
+    vm = memory.vm
+    memory.resize(128 * MIB)
+    block = f"{max(memory.block_states()) * 32768} 32768"
+    assert re.match(r"free: zero=\d\d\d+ ", vm.run(f"readmem {block}"))
+    vm.run("memtest start 64 --hold && memtest stop")
+    assert re.search(r" other=\d\d\d+$", vm.run(f"readmem {block}"))
+    assert int(vm.run("readmem").split()[0]) > memory.memtotal() // 4096
 
 
 def test_hotplug_tells_the_error(memory):

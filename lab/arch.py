@@ -1,0 +1,54 @@
+"""What an architecture is to the lab: how to compile for it, and the machine that QEMU gives it."""
+
+import platform
+from dataclasses import dataclass
+
+from lab.errors import LabError
+
+
+@dataclass(frozen=True)
+class Arch:
+    name: str           # the kernel's
+    debian: str         # Debian's
+    machine: str        # uname -m
+    cross: str          # prefix of the compiler, from elsewhere
+    image: str          # of the kernel; the last part is make's target
+    qemu: tuple         # the command with the machine
+    console: str
+    agent: str          # the serial port of guest/agentd.c ...
+    agent_device: tuple     # ... and the arguments of QEMU that connect it to chardev "agent"
+    packages: tuple     # of Debian: QEMU and, for use elsewhere, the compiler
+
+    @property
+    def native(self):
+        return self.machine == platform.machine()
+
+    @property
+    def prefix(self):
+        """Of the tools that compile for it here."""
+        return "" if self.native else self.cross
+
+    @property
+    def make(self):
+        """Variables of the kernel's make."""
+        cross = [] if self.native else [f"CROSS_COMPILE={self.cross}"]
+        return [f"ARCH={self.name}", *cross, f"CC=ccache {self.prefix}gcc"]
+
+
+ARCHS = {arch.name: arch for arch in (
+    Arch("x86", "amd64", "x86_64", "x86_64-linux-gnu-", "arch/x86/boot/bzImage",
+         # la57=off: the vmemmap is where 4-level page tables have it, whatever the host.
+         ("qemu-system-x86_64", "-machine", "q35", "-cpu", "max,la57=off"),
+         "ttyS0", "/dev/ttyS1", ("-serial", "chardev:agent"), ("qemu-system-x86",)),
+    Arch("arm64", "arm64", "aarch64", "aarch64-linux-gnu-", "arch/arm64/boot/Image",
+         ("qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57"),
+         "ttyAMA0", "/dev/ttyS0", ("-device", "pci-serial,chardev=agent"),
+         ("qemu-system-arm", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross")),
+)}
+X86 = ARCHS["x86"]
+
+
+def get(name):
+    if name not in ARCHS:
+        raise LabError(f"no architecture is called {name}: {', '.join(ARCHS)}")
+    return ARCHS[name]
