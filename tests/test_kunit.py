@@ -1,54 +1,68 @@
-"""Each case of the kernel's own tests of offline pages, run when a guest boots."""
+"""Each case of the kernel's own tests of offline pages, run in a guest."""
 
 import re
 
 import pytest
 from conftest import ROOT, TREE, image
+from lab import ktap, splat
 from lab.vm import VM
 
 SOURCES = (sorted((ROOT / "kernel/tree/mm/tests").glob("offline_page*_kunit.c")) or
            sorted((ROOT / "build/linux/mm/tests").glob("offline_page*_kunit.c")))
+CASES = ktap.cases(SOURCES) or ["(no case in mm/tests/offline_page*_kunit.c)"]
 
 
-def cases():
-    """Names of all cases, from the source: one that did not run is seen to be missing."""
-    names = [name for source in SOURCES
-             for name in re.findall(r"\bKUNIT_CASE\w*\(\s*(\w+)", source.read_text())]
-    return names or ["(no case in mm/tests/offline_page*_kunit.c)"]
-
-
-def parse(results):
-    """{case: (verdict, its log)} from KTAP; verdict is ok, not ok or SKIP."""
-    found, log = {}, []
-    for line in results.splitlines():
-        match = re.fullmatch(r"    (ok|not ok) \d+ (?:- )?(\w+)(?: # (SKIP)?.*)?", line)
+def blame(console):
+    """{case: the splats on the console while it ran}; None: before, between and after the suites."""
+    found, pending = {}, []
+    for line in console.splitlines():
+        match = re.search(r"\]     (?:ok|not ok) \d+ (?:- )?(\w+)", line)
         if match:
-            found[match[2]] = match[3] or match[1], "\n".join(log)
-            log = []
-        else:
-            log.append(line)
+            found[match[1]], pending = pending, []
+        pending += splat.find(line)
+    found[None] = pending
     return found
+
+
+# Page allocations of those tasks fail that ask for it.
+FAIL_PAGE_ALLOC = {"task-filter": "Y", "probability": 100, "times": -1, "verbose": 0,
+                   "min-order": 0, "ignore-gfp-wait": "N", "ignore-gfp-highmem": "N"}
 
 
 @pytest.fixture(scope="module")
 def results():
     """
-    From debugfs: the console mixes the results with other messages. The last 256 MiB are hidden
-    from the kernel, to be hot-added by some of the cases.
+    {case: (verdict, its log)} from debugfs: the console mixes the results with other messages. And
+    the splats, from the console. The 256 MiB at 768 MiB are hidden from the kernel, to be hot-added
+    by some of the cases.
     """
     with VM("kunit", image("debug"), memory="1280M", append=(
-            "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=offline_page* "
+            "kunit.enable=1 kunit.autorun=0 kunit.filter_glob=offline_page* "
             "memhp_default_state=online_movable "
             "memmap=256M%0x30000000-1 offline_page_kunit.hotadd=0x30000000 "
             "page_owner=on debug_pagealloc=on")) as vm:
-        return parse(vm.run("cat /sys/kernel/debug/kunit/offline_page*/results"))
+        for name, value in FAIL_PAGE_ALLOC.items():
+            vm.run(f"echo {value} > /sys/kernel/debug/fail_page_alloc/{name}")
+        vm.run("for run in /sys/kernel/debug/kunit/offline_page*/run; do echo 1 > $run; done",
+               timeout=600)
+        found = ktap.parse(vm.run("cat /sys/kernel/debug/kunit/offline_page*/results"))
+        for line in vm.splats():        # for the test to report
+            vm.expect_splat(re.escape(line))
+        return found, blame(vm.console())
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", CASES)
 def test_kunit(results, case):
-    assert case in results, f"{case} did not run on the {TREE} tree"
-    verdict, log = results[case]
+    found, splats = results
+    assert case in found, f"{case} did not run on the {TREE} tree"
+    verdict, log = found[case]
     assert verdict == "ok", log
+    assert not splats[case], "kernel log:\n" + "\n".join(splats[case])
+
+
+def test_kunit_is_quiet_in_between(results):
+    _, splats = results
+    assert not splats[None], "kernel log:\n" + "\n".join(splats[None])
 
 
 KTAP = """
@@ -73,8 +87,29 @@ not ok 1 offline_page
 
 
 def test_results_are_read_right():
-    found = parse(KTAP)
+    found = ktap.parse(KTAP)
     assert {case: verdict for case, (verdict, _) in found.items()} == {
         "test_good": "ok", "test_bad": "not ok", "test_left_out": "SKIP", "test_many": "not ok"}
     assert "Expected 1 ==" in found["test_bad"][1]
     assert "Expected 1 ==" not in found["test_good"][1] + found["test_left_out"][1]
+
+
+CONSOLE = """
+[    5.000001]     KTAP version 1
+[    5.000002]     # Subtest: offline_page
+[    5.100000]     ok 1 good
+[    5.200000][  T77] WARNING: mm/page_alloc.c:10 at free_it+0x1/0x2
+[    5.200001]     not ok 2 - bad
+[    5.300000]         ok 1 order 0
+[    5.300001] BUG: sleeping function called from invalid context
+[    5.300002]     ok 3 sleepy
+[    5.400000] ok 1 offline_page
+[    5.500000] BUG: Bad page state in process sh
+"""
+
+
+def test_splats_are_blamed_right():
+    assert blame(CONSOLE) == {
+        "good": [], "bad": ["WARNING: mm/page_alloc.c:10 at free_it+0x1/0x2"],
+        "sleepy": ["BUG: sleeping function called from invalid context"],
+        None: ["BUG: Bad page state in process sh"]}

@@ -95,6 +95,17 @@ struct page *alloc_offline_pages_noprof(gfp_t gfp, unsigned int order)
 EXPORT_SYMBOL_GPL(alloc_offline_pages_noprof);
 
 #ifdef CONFIG_CONTIG_ALLOC
+/*
+ * Called by alloc_contig_frozen_range() while the range is isolated: nobody who
+ * isolates pages gets to see some that are neither free nor in use nor offline.
+ */
+void take_contig_range_offline(unsigned long start_pfn, unsigned long nr_pages)
+{
+	page_offline_begin();
+	take_offline(start_pfn, nr_pages);
+	page_offline_end();
+}
+
 /* Is the whole range online and part of one zone? */
 static bool range_is_online(unsigned long start_pfn, unsigned long nr_pages)
 {
@@ -127,10 +138,7 @@ static bool range_is_online(unsigned long start_pfn, unsigned long nr_pages)
  * content, such as /proc/kcore, have left the pages once the function returns.
  *
  * The caller has to make sure that the memory does not go offline meanwhile,
- * usually by a lock that its memory notifier takes as well. For a moment, the
- * pages are allocated but not offline yet; memory offlining and other
- * allocations of the range that look at them just then try in vain for longer
- * than they have to.
+ * usually by a lock that its memory notifier takes as well.
  *
  * Context: Process context, sleeps. Must not be called from reclaim or
  *	    migration: it waits for readers that may depend on these.
@@ -145,20 +153,11 @@ static bool range_is_online(unsigned long start_pfn, unsigned long nr_pages)
 int alloc_offline_page_range_noprof(unsigned long start_pfn,
 				    unsigned long nr_pages, gfp_t gfp)
 {
-	int rc;
-
 	if (!range_is_online(start_pfn, nr_pages) || (gfp & __GFP_COMP))
 		return -EINVAL;
 
-	rc = alloc_contig_frozen_range_noprof(start_pfn, start_pfn + nr_pages,
-					      ACR_FLAGS_NONE, gfp);
-	if (rc)
-		return rc;
-
-	page_offline_begin();
-	take_offline(start_pfn, nr_pages);
-	page_offline_end();
-	return 0;
+	return alloc_contig_frozen_range_noprof(start_pfn, start_pfn + nr_pages,
+						ACR_FLAGS_OFFLINE, gfp);
 }
 EXPORT_SYMBOL_GPL(alloc_offline_page_range_noprof);
 #endif /* CONFIG_CONTIG_ALLOC */
@@ -288,6 +287,23 @@ void free_offline_page(struct page *page)
 }
 EXPORT_SYMBOL_GPL(free_offline_page);
 
+static void change_range_skippable(unsigned long start_pfn,
+				   unsigned long nr_pages, bool skippable)
+{
+	unsigned long pfn;
+
+	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (WARN_ON_ONCE(!PageOffline(page)))
+			continue;
+		if (skippable)
+			page_offline_set_skippable(page);
+		else
+			page_offline_clear_skippable(page);
+	}
+}
+
 /**
  * set_offline_page_range_skippable - let memory offlining skip offline pages
  * @start_pfn: first PFN of the range
@@ -314,14 +330,7 @@ EXPORT_SYMBOL_GPL(free_offline_page);
 void set_offline_page_range_skippable(unsigned long start_pfn,
 				      unsigned long nr_pages)
 {
-	unsigned long pfn;
-
-	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
-		struct page *page = pfn_to_page(pfn);
-
-		if (!WARN_ON_ONCE(!PageOffline(page)))
-			page_offline_set_skippable(page);
-	}
+	change_range_skippable(start_pfn, nr_pages, true);
 }
 EXPORT_SYMBOL_GPL(set_offline_page_range_skippable);
 
@@ -340,13 +349,6 @@ EXPORT_SYMBOL_GPL(set_offline_page_range_skippable);
 void clear_offline_page_range_skippable(unsigned long start_pfn,
 					unsigned long nr_pages)
 {
-	unsigned long pfn;
-
-	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
-		struct page *page = pfn_to_page(pfn);
-
-		if (!WARN_ON_ONCE(!PageOffline(page)))
-			page_offline_clear_skippable(page);
-	}
+	change_range_skippable(start_pfn, nr_pages, false);
 }
 EXPORT_SYMBOL_GPL(clear_offline_page_range_skippable);

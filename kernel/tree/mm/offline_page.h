@@ -6,6 +6,7 @@
 #ifndef _MM_OFFLINE_PAGE_H
 #define _MM_OFFLINE_PAGE_H
 
+#include <linux/gfp.h>
 #include <linux/mmdebug.h>
 #include <linux/page-flags.h>
 #include <linux/page_ref.h>
@@ -63,5 +64,28 @@ static inline void page_set_offline(struct page *page)
 	VM_WARN_ON_ONCE_PAGE(page_ref_count(page), page);
 	__SetPageOffline(page);
 }
+
+/*
+ * For alloc_contig_frozen_range(), by alloc_offline_page_range() alone: take the
+ * range offline. The flags for everybody are in gfp.h, counted from below.
+ */
+#define ACR_FLAGS_OFFLINE	((__force acr_flags_t)BIT(31))
+
+#ifdef CONFIG_OFFLINE_PAGE
+void take_contig_range_offline(unsigned long start_pfn, unsigned long nr_pages);
+#else
+static inline void take_contig_range_offline(unsigned long start_pfn,
+					     unsigned long nr_pages)
+{
+}
+#endif
+
+#ifdef CONFIG_MEMORY_HOTREMOVE
+void report_unskippable_page(struct page *page);
+#else
+static inline void report_unskippable_page(struct page *page)
+{
+}
+#endif
 
 #endif /* _MM_OFFLINE_PAGE_H */

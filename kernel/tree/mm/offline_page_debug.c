@@ -24,6 +24,7 @@
 struct offline_run {
 	unsigned long start_pfn;
 	unsigned long nr_pages;
+	unsigned int type;
 	unsigned long flags;
 	int ref_min;
 	int ref_max;
@@ -56,22 +57,25 @@ static unsigned long shown_flags(const struct page *page)
 
 /*
  * Read the state of a page that we do not own: the flags and the refcount
- * belong to an offline page if it was one both before and after.
+ * belong to an offline page of this type if it was one both before and after.
  */
-static bool read_offline_page(unsigned long pfn, unsigned long *flags, int *ref)
+static bool read_offline_page(unsigned long pfn, unsigned int *type,
+			      unsigned long *flags, int *ref)
 {
 	struct page *page = pfn_to_online_page(pfn);
 
-	if (!page || !PageOffline(page))
+	if (!page || !page_is_logically_offline(page))
 		return false;
 
+	*type = READ_ONCE(page->page_type);
 	/* Pairs with the barrier between refcount and type in offline_page.c */
 	smp_rmb();
 	*ref = page_ref_count(page);
 	*flags = shown_flags(page);
 	/* Nothing read above may be younger than the second look. */
 	smp_rmb();
-	return PageOffline(page);
+	return READ_ONCE(page->page_type) == *type &&
+	       page_is_logically_offline(page);
 }
 
 /* Find the first run of offline pages at or after a PFN. */
@@ -80,6 +84,7 @@ static bool find_run(unsigned long pfn, struct offline_run *run)
 	const unsigned long block_pages = PHYS_PFN(memory_block_size_bytes());
 	const unsigned long max_pfn_now = READ_ONCE(highest_memmap_pfn);
 	unsigned long flags;
+	unsigned int type;
 	int ref;
 
 	for (; pfn <= max_pfn_now; pfn++) {
@@ -89,7 +94,7 @@ static bool find_run(unsigned long pfn, struct offline_run *run)
 			pfn |= PAGES_PER_SUBSECTION - 1;
 			continue;
 		}
-		if (read_offline_page(pfn, &flags, &ref))
+		if (read_offline_page(pfn, &type, &flags, &ref))
 			break;
 	}
 	if (pfn > max_pfn_now)
@@ -98,12 +103,14 @@ static bool find_run(unsigned long pfn, struct offline_run *run)
 	*run = (struct offline_run) {
 		.start_pfn = pfn,
 		.nr_pages = 1,
+		.type = type,
 		.flags = flags,
 		.ref_min = ref,
 		.ref_max = ref,
 	};
-	while (++pfn % block_pages && read_offline_page(pfn, &flags, &ref) &&
-	       flags == run->flags) {
+	while (++pfn % block_pages &&
+	       read_offline_page(pfn, &type, &flags, &ref) &&
+	       type == run->type && flags == run->flags) {
 		run->nr_pages++;
 		run->ref_min = min(run->ref_min, ref);
 		run->ref_max = max(run->ref_max, ref);
@@ -149,7 +156,9 @@ static int offline_pages_show(struct seq_file *m, void *v)
 		return 0;
 	}
 
-	seq_printf(m, "%#lx %lu offline ", run->start_pfn, run->nr_pages);
+	seq_printf(m, "%#lx %lu %s ", run->start_pfn, run->nr_pages,
+		   run->type >> 24 == PGTY_offline ? "offline" :
+						      "movable_offline");
 	for (i = 0; i < ARRAY_SIZE(flag_names); i++) {
 		if (!(run->flags & BIT(flag_names[i].bit)))
 			continue;
