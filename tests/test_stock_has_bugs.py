@@ -1,0 +1,49 @@
+"""Do test_stock_bugs_*.py show what they say? Each test has to fail on stock, and why is part of it."""
+
+import re
+
+import pytest
+from conftest import TREE
+from lab import kernel
+from rerun import rerun
+from test_vmw_balloon import STOCK_BUGS
+
+# the tests that fail on stock, and with what
+SYMPTOMS = {
+    "test_soft_offlined_balloon_page": "EINTR",
+    "test_soft_offlined_zsmalloc_page": "EINTR",
+    "test_soft_offlined_balloon_page_is_unpoisoned": "exit status",
+    "test_poisoned_balloon_page": "EINTR",
+    "test_poisoned_zsmalloc_page": "EINTR",
+    # or the zone has -1 pages, and the next allocation is the last
+    "test_poisoned_offline_page": r"assert \d+ == \(?\d+|System is deadlocked on memory",
+    "test_poisoned_huge_page": "EINTR",
+    "test_poisoned_part_of_a_huge_page_is_not_freed": r"assert \(?\d+ & ",
+    "test_allocation_of_a_range_that_is_going_offline": "EINTR",
+    "test_balloon_pages_that_move_to_another_node": r"assert {0: \d+",
+    "test_refused_zone_is_forgotten": "Normal",
+    "test_free_page_reporting_after_suspend": "pagealloc: memory corruption",
+    "test_block_goes_while_its_file_is_read": "possible circular locking",
+    "test_dump_page_names_every_type": "(?s)null.*zsmalloc|zsmalloc.*null",
+    "test_onlining_with_allocation_profiling": "WARNING: .*alloc_tag",
+    **{f"test_vmw_balloon[{case}]": "EXPECTATION FAILED" for case in STOCK_BUGS},
+}
+
+
+@pytest.fixture(scope="module")
+def on_stock(tmp_path_factory):
+    assert TREE == "linux", "this compares with stock by itself"
+    kernel.build("stock", "debug")      # if this fails, no test has shown anything
+    expression = " or ".join(re.findall(r"\w+", test)[-1] for test in SYMPTOMS)
+    report = tmp_path_factory.mktemp("stock") / "report.xml"
+    return rerun(expression, report, "stock", without=[__file__])
+
+
+@pytest.mark.part("stock-bugs")
+@pytest.mark.parametrize("test", SYMPTOMS)
+def test_stock_has_it(on_stock, test):
+    said = [text for name, text in on_stock.items() if test in (name, name.partition("[")[0])]
+    assert said, f"{test} did not run"
+    for text in said:
+        assert text, f"{test} passes on stock"
+        assert re.search(SYMPTOMS[test], text), text
