@@ -3,17 +3,13 @@ Can the tests fail? Each file in tests/mutations breaks the patched kernel in on
 tests that have to notice ("Fails:", an expression as for pytest -k): all of these have to fail.
 """
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 from conftest import TREE
 from lab import kernel
-from lab.paths import ROOT, TESTS
+from lab.paths import TESTS
+from rerun import rerun
 
 MUTATIONS = sorted((TESTS / "mutations").glob("*.patch"))
 
@@ -24,17 +20,8 @@ def test_mutation_is_noticed(mutation, tmp_path, monkeypatch):
     assert TREE == "linux", "mutations are of the patched tree"
     expression = re.search(r"^Fails: (.*)$", mutation.read_text(), re.M)[1]
     monkeypatch.setenv("MUTATION", str(mutation))
-    monkeypatch.setenv("TREE", "mutant")
     kernel.build("mutant", "debug")     # if this fails, no test has noticed anything
 
-    report = tmp_path / "report.xml"
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "-q", TESTS,
-         f"--ignore={Path(__file__)}", "-k", expression, f"--junitxml={report}"],
-        cwd=ROOT, env=os.environ, text=True, capture_output=True, check=False)
-    assert report.exists(), done.stdout + done.stderr
-    cases = list(ElementTree.parse(report).iter("testcase"))
-    passed = [case.get("name") for case in cases
-              if case.find("failure") is None and case.find("error") is None]
-    assert cases, f"no test matches {expression}"
+    found = rerun(expression, tmp_path / "report.xml", "mutant", without=[__file__])
+    passed = [name for name, said in found.items() if said is None]
     assert not passed, f"{mutation.stem}: not noticed by {', '.join(passed)}"

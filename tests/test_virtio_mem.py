@@ -6,27 +6,34 @@ pagestate and debugfs agree, and Linux and the device count the same (conftest.c
 import time
 
 import pytest
-from conftest import MIB, Guest, check
+from conftest import MIB, Guest, arm64, check
+from lab.memory import PAGE
 
 BLOCK_MIB = 128
 BLOCK_PAGES = 32768
 SUBBLOCK_PAGES = 512
 
 
-@pytest.fixture(scope="module", params=["movable", "kernel"])
+@pytest.fixture(scope="module", params=["movable", "kernel",
+                                        *arm64("arm64-movable", "arm64-kernel")])
 def guest(request):
     guest = zone_guest("virtio-mem", request.param)
     yield guest
     guest.stop()
 
 
-def zone_guest(name, zone):
+# For what depends on the zone.
+MOVABLE = pytest.mark.parametrize("guest", ["movable", *arm64("arm64-movable")], indirect=True)
+
+
+def zone_guest(name, param):
     """
     Half of the boot memory is above 4 GiB: the kernel takes its own pages there first, and the
-    device's memory in the same zone can be unplugged.
+    device's memory in the same zone can be unplugged. On arm64, all of it is in that zone.
     """
-    guest = Guest(f"{name}-{zone}", f"memhp_default_state=online_{zone}",
-                  args=["-machine", "max-ram-below-4g=512M"])
+    config, _, zone = param.rpartition("-")
+    guest = Guest(f"{name}-{param}", f"memhp_default_state=online_{zone}", config=config or "debug",
+                  args=[] if config else ["-machine", "max-ram-below-4g=512M"])
     guest.zone = zone
     return guest
 
@@ -152,14 +159,38 @@ def test_interrupted_offlining(guest, memory):
     check(memory, offline=unplugged(56))
 
 
-def test_refused_offlining(memory):
-    """Somebody else's notifier says no."""
+def test_refused_offlining(guest, memory):
+    """Somebody else's notifier says no; afterwards all is as if nobody had asked."""
     memory.resize(448 * MIB)
     block = last_block(memory)
     with notifier_error(memory, "MEM_GOING_OFFLINE"):
         assert memory.hotplug("offline", block) == "EBUSY"
         check(memory, offline=unplugged(448), never_onlined=unplugged(448))
+        # the driver's lock and its blocks are free again
+        memory.resize(456 * MIB)
+        memory.resize(440 * MIB)
+        check(memory, offline=unplugged(440), never_onlined=unplugged(456))
     assert memory.hotplug("offline", block) == "ok"
+    check(memory, offline=0)
+    assert memory.hotplug(f"online_{guest.zone}", block) == "ok"
+    check(memory, offline=unplugged(440), never_onlined=unplugged(440))
+    memory.resize(512 * MIB)
+    check(memory, offline=0)
+
+
+def test_refused_removal(memory):
+    """A block that is wholly unplugged may not go offline: it is plugged again, or goes later."""
+    memory.resize(384 * MIB)
+    block = last_block(memory)
+    with notifier_error(memory, "MEM_GOING_OFFLINE"):
+        for mib in (256, 300):
+            memory.resize(mib * MIB)
+            state = check(memory, offline=(384 - mib) * 256, never_onlined=0)
+            assert state.block(block)["state"] == "online"
+        memory.resize(256 * MIB)
+    memory.poke(256 * MIB)
+    wait_for(lambda: block not in memory.block_states())
+    check(memory, offline=0)
 
 
 def test_refused_onlining(guest, memory):
@@ -173,7 +204,7 @@ def test_refused_onlining(guest, memory):
     check(memory, offline=unplugged(448), never_onlined=unplugged(448))
 
 
-@pytest.mark.parametrize("guest", ["movable"], indirect=True)
+@MOVABLE
 def test_busy_subblock_stays(memory):
     """A block where all is unplugged but the subblock with the pinned page."""
     memory.resize(192 * MIB)
@@ -217,7 +248,25 @@ def test_no_refcount_in_between(memory):
     assert not sampler.refcounted
 
 
-@pytest.mark.parametrize("guest", ["movable"], indirect=True)
+def test_all_memory_is_read_meanwhile(guest, memory):
+    """
+    Its content and its state, by whoever may, while memory comes, goes and moves. Of the content,
+    only that of the device.
+    """
+    memory.resize(448 * MIB)
+    with Readers(memory.vm, kcore=f"readmem {memory.start // PAGE}",
+                 kpageflags="cat /proc/kpageflags",
+                 pagetypeinfo="cat /proc/pagetypeinfo") as readers:
+        for mib in (386, 464):
+            memory.resize(mib * MIB)
+            block = last_block(memory)
+            for action in ("offline", f"online_{guest.zone}"):
+                assert memory.vm.run(f"hotplug {action} {block}", timeout=120).startswith("ok")
+        wait_for(lambda: min(readers.counts()) >= 2, timeout=400)
+    check(memory, offline=unplugged(464), never_onlined=unplugged(464))
+
+
+@MOVABLE
 def test_block_goes_while_its_file_is_read(guest, memory):
     """Lockdep must have no objection: its warning would be found in the guest's log."""
     memory.resize(384 * MIB)
@@ -285,6 +334,29 @@ class Sampler:
     @property
     def refcounted(self):
         return [line for line in self.ranges if line[-2:] != ["0", "0"]]
+
+
+class Readers:
+    """Commands that read something, again and again until the first that fails."""
+
+    def __init__(self, vm, **commands):
+        self.vm, self.commands = vm, commands
+
+    def __enter__(self):
+        self.jobs = [self.vm.start(f"while {command} > /dev/null; do echo one more; done")
+                     for command in self.commands.values()]
+        return self
+
+    def counts(self):
+        """How often each has been through."""
+        for name, job in zip(self.commands, self.jobs):
+            assert not job.finished, f"{name}: {job.output.splitlines()[-1]}"
+        return [job.output.count("one more") for job in self.jobs]
+
+    def __exit__(self, *_):
+        for job in self.jobs:
+            job.kill()
+            job.wait()
 
 
 def pin_page(memory, block):

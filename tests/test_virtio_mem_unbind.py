@@ -3,16 +3,18 @@ The driver is unbound while blocks are partially plugged. Without it nobody coul
 unplugged pages from use after an offline and online, so such blocks may not go offline any more.
 """
 
+import re
+
 import pytest
-from conftest import MIB, check
-from test_virtio_mem import BLOCK_PAGES, pin_page, unplugged, wait_for, zone_guest
+from conftest import MIB, arm64, check
+from test_virtio_mem import BLOCK_PAGES, MOVABLE, pin_page, unplugged, wait_for, zone_guest
 
 DRIVER = "/sys/bus/virtio/drivers/virtio_mem"
 
 
-@pytest.fixture(params=["movable", "kernel"])
+@pytest.fixture(params=["movable", "kernel", *arm64("arm64-movable", "arm64-kernel")])
 def guest(request):
-    """A guest for each test: the driver cannot be bound again."""
+    """A guest for each test: the driver cannot be bound again to a device that has memory."""
     guest = zone_guest("virtio-mem-unbind", request.param)
     yield guest
     guest.stop()
@@ -74,7 +76,46 @@ def test_unbind_removes_offline_partial_blocks(guest, memory):
     assert state.growth == 384 * MIB
 
 
-@pytest.mark.parametrize("guest", ["movable"], indirect=True)
+@MOVABLE
+def test_a_new_device_cannot_take_the_memory(guest, memory):
+    """The driver has reset the device; now it comes back, or one that takes its place does."""
+    memory.resize(200 * MIB)
+    partial = max(memory.block_states())
+    pci = guest.vm.run(f"readlink -f {DRIVER}/virtio[0-9]*").split("/")[-2]
+    device = unbind(guest)
+    guest.vm.run("dmesg -c > /dev/null")
+    code, output = guest.vm.call(f"echo {device} > {DRIVER}/bind")
+    assert code and "resource busy" in output
+    assert "reloading the driver is not supported" in guest.vm.run("dmesg")
+    guest.vm.run(f"dmesg -c > /dev/null; echo 1 > /sys/bus/pci/devices/{pci}/remove; "
+                 "echo 1 > /sys/bus/pci/rescan")
+    assert re.search(r"virtio_mem virtio\d+: probe with driver virtio_mem failed with error -16",
+                     guest.vm.run("dmesg"))
+    state = memory.state()
+    assert state.total("offline", state.blocks) == unplugged(200)
+    assert state.growth == 200 * MIB == state.plugged
+    assert memory.hotplug("offline", partial, seconds=30) == "EBUSY"
+
+
+@MOVABLE
+def test_an_empty_device_can_be_bound_again(guest, memory):
+    """Also when the driver had partial blocks before."""
+    memory.resize(200 * MIB)
+    memory.resize(0)
+    device = unbind(guest)
+    guest.vm.run(f"echo {device} > {DRIVER}/bind")
+    for mib in (448, 130):
+        memory.resize(mib * MIB)
+        check(memory, offline=unplugged(mib))
+    partial = max(memory.block_states())
+    assert memory.hotplug("offline", partial) == "ok"
+    assert memory.hotplug(f"online_{guest.zone}", partial) == "ok"
+    check(memory, offline=unplugged(130))
+    memory.resize(0)
+    assert memory.memtotal() == memory.base
+
+
+@MOVABLE
 def test_unbind_with_several_partial_blocks(guest, memory):
     """Each of them has to be remembered."""
     memory.resize(320 * MIB)
