@@ -22,14 +22,23 @@ _SPLAT = re.compile(r"""
 """, re.VERBOSE)
 
 
-def find(console):
+# No mistake of the kernel's, but worth knowing of where a program was killed.
+_OOM = re.compile("^(?:Out of memory|Memory cgroup out of memory): Killed process")
+
+
+def find(console, what=_SPLAT):
     """The splat lines in a console log, without their time stamps."""
     lines = []
     for line in console.splitlines():
         stamp = _STAMP.match(line)
-        if stamp and _SPLAT.search(line[stamp.end():]):
+        if stamp and what.search(line[stamp.end():]):
             lines.append(line[stamp.end():].strip())
     return lines
+
+
+def why_killed(console):
+    """Lines that may tell why a program in the guest died."""
+    return find(console) + find(console, _OOM)
 
 
 def panicked(console):

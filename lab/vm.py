@@ -180,6 +180,8 @@ class VM:
         rc, output = self.call(command, timeout)
         if rc:
             last = (output.strip().splitlines() or ["no output"])[-1]
+            if rc > 128:    # by a signal
+                last = "; ".join([last, *splat.why_killed(self.console())[:3]])
             raise GuestError(f"guest {self.name}: {command}: exit status {rc}: {last}; "
                              f"log {shown(self.log)}")
         return output
