@@ -31,8 +31,9 @@ def install(command, archs=()):
     become_root = [] if os.geteuid() == 0 else ["sudo"]
     if become_root and not shutil.which("sudo"):
         raise LabError(f"not root and no sudo; as root: apt-get install {' '.join(missing)}")
+    # Lock::Timeout: somebody else may be installing, too.
     apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-q",
-           "-o", "Dpkg::Use-Pty=0"]
+           "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300"]
     # The lists may be as old as the machine, or not be there at all. A failure here may
     # come from a source that is not needed: it is told if the packages do not come.
     _, update = _run([*apt, "update"])
