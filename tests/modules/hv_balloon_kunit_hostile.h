@@ -515,9 +515,12 @@ static u32 odd_message(struct rnd_state *rnd, u8 *data, unsigned long blocks,
 
 	switch (hdr->type) {
 	case DM_BALLOON_REQUEST:
-		/* To get all that it can is the host's right, and takes its time. */
-		if (words[2] % 1024)
-			words[2] %= 700;
+		/*
+		 * To ask for all that there is is the host's right: see test_floor.
+		 * Not here, where movable memory is free: the driver's floor counts
+		 * it, and then lets the kernel's own zones run dry.
+		 */
+		words[2] %= 700;
 		break;
 	case DM_UNBALLOON_REQUEST:
 		if (words[3] % 8)
