@@ -72,15 +72,21 @@ def newest(pattern, suite, architecture):
 
 
 def content(deb, pattern):
-    """Of the first file in a package that matches, which is in /usr or not, as the release has it."""
+    """Of the first file in a package that matches."""
+    for _, data in contents(deb, pattern):
+        return data
+    raise LabError(f"{deb.name}: no {pattern} in it")
+
+
+def contents(deb, pattern):
+    """(name, data) of all files that match, which are in /usr or not, as the release has it."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb],
                           stdout=subprocess.PIPE) as process:
         with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
             for member in tar:
                 name = member.name.removeprefix("./").removeprefix("usr/")
                 if member.isreg() and re.fullmatch(pattern, name):
-                    return tar.extractfile(member).read()
-    raise LabError(f"{deb.name}: no {pattern} in it")
+                    yield name, tar.extractfile(member).read()
 
 
 def _mirror():
