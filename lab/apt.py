@@ -53,20 +53,40 @@ def foreign_file(package, architecture, name):
     with files.locked(CACHE / ".lock"):
         if not path.exists():
             deb, _ = download(package, None, suite, DEBS, architecture, 1)
-            files.write(path, _content(deb, name))
+            files.write(path, content(deb, re.escape(name)))
             path.chmod(0o755)
     return path
 
 
-def _content(deb, name):
-    """Of one file in a package, which is in /usr or not, as the release has it."""
+def newest(pattern, suite, architecture):
+    """The name of the package that matches, with the highest version in its name."""
+    mirror = _mirror()
+    _configure(mirror, suite, architecture)
+    _apt("apt-get", "update", error=f"no network? cannot read {suite} from {mirror}")
+    found = _apt("apt-cache", "search", "--names-only", f"^{pattern}$",
+                 error=f"cannot look up {pattern}")
+    names = [line.split()[0] for line in found.splitlines()]
+    if not names:
+        raise LabError(f"no package {pattern} is in {suite} of {mirror}")
+    return max(names, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+
+
+def content(deb, pattern):
+    """Of the first file in a package that matches."""
+    for _, data in contents(deb, pattern):
+        return data
+    raise LabError(f"{deb.name}: no {pattern} in it")
+
+
+def contents(deb, pattern):
+    """(name, data) of all files that match, which are in /usr or not, as the release has it."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb],
                           stdout=subprocess.PIPE) as process:
         with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
             for member in tar:
-                if member.isreg() and member.name.removeprefix("./").removeprefix("usr/") == name:
-                    return tar.extractfile(member).read()
-    raise LabError(f"{deb.name}: no {name} in it")
+                name = member.name.removeprefix("./").removeprefix("usr/")
+                if member.isreg() and re.fullmatch(pattern, name):
+                    yield name, tar.extractfile(member).read()
 
 
 def _mirror():

@@ -13,7 +13,7 @@ TREE = ["git"]
 BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
                 "libssl-dev", "ccache"]
 GUEST = BUILD + [*X86.packages, "busybox-static"]
-LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes"]
+LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes", "coccinelle"]
 
 PACKAGES = {
     "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST, "demo": GUEST,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import export, files, host, kernel, patches, tree
+from lab import cocci, export, files, host, kernel, patches, tree
 from lab.errors import LabError
 from lab.git import git, resolve
 from lab.paths import GUEST, KERNEL, ROOT, TESTS, shown
@@ -19,7 +19,7 @@ def lint(quick=False):
     """Run all checks, each to its end; return the exit code."""
     host.need_tools("perl", "shellcheck", "sparse")
     tree.make("linux")
-    checks = [patches_checked, exported, symbols_known, python, shell]
+    checks = [patches_checked, exported, symbols_known, python, shell, coccinelle]
     if not quick:
         checks.append(sparse)
     found = 0
@@ -94,6 +94,12 @@ def shell():
     scripts = [ROOT / "run", ROOT / ".ci/run", GUEST / "init"]
     yield from _output(["shellcheck", "--format=gcc", *scripts]
                        ).replace(f"{ROOT}/", "").splitlines()
+
+
+def coccinelle():
+    """the rule of the series: nobody goes around the offline page interface"""
+    for path, line, what in cocci.findings(cocci.candidates("linux"), tree.LINUX):
+        yield f"{path}:{line}: {what}"
 
 
 def sparse():

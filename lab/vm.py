@@ -61,10 +61,15 @@ class VM:
         memory += f",maxmem={maxmem},slots={slots}" if maxmem else ""
         self._command = [
             *arch.qemu, *QEMU, *accel.arguments(accelerator or accel.choose(kernel, arch)),
-            "-m", memory, "-smp", str(smp), "-kernel", str(kernel),
-            "-initrd", str(initramfs.make(arch, modules)), "-append",
-            f"{APPEND.format(console=arch.console, agent=arch.agent)} {append}".strip(),
+            "-m", memory, "-smp", str(smp), *self._boot(
+                kernel, initramfs.make(arch, modules),
+                f"{APPEND.format(console=arch.console, agent=arch.agent)} {append}".strip()),
             *args]
+
+    @staticmethod
+    def _boot(kernel, archive, append):
+        """The arguments of QEMU that say what to boot."""
+        return ["-kernel", str(kernel), "-initrd", str(archive), "-append", append]
 
     # Life
 

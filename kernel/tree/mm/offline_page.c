@@ -13,11 +13,17 @@
  * use page->lru; all else belongs to mm.
  *
  *	hot-added memory --> offline, never onlined --> free_offline_page*()
+ *	reserved memory ---> offline, never onlined --> free_offline_page*()
  *	alloc_offline_*() -> offline -----------------> free_offline_page*()
+ *			     offline <----------------> lent
  *
- * free_offline_page*() takes pages of either origin. Whether a page was ever
- * in the buddy matters for the way back only, where nobody else has to care:
+ * free_offline_page*() takes pages of any origin. Whether a page was ever in
+ * the buddy matters for the way back only, where nobody else has to care:
  * PageOfflineNeverOnlined().
+ *
+ * Lent: the owner passes the page on to somebody who needs a struct page, but
+ * not the memory behind it. For as long as it is lent, the page is not offline
+ * but an ordinary one, with a reference of its owner; and still not managed.
  *
  * Skippable: the driver that owns the page copes with its memory block being
  * offlined and onlined again: it will keep the page from the buddy when the
@@ -352,3 +358,149 @@ void clear_offline_page_range_skippable(unsigned long start_pfn,
 	change_range_skippable(start_pfn, nr_pages, false);
 }
 EXPORT_SYMBOL_GPL(clear_offline_page_range_skippable);
+
+/*
+ * Take a range of reserved pages, with the reference that each of them has had
+ * since boot, and leave them without any; or leave all of them as they are.
+ */
+static bool freeze_reserved_range(unsigned long start_pfn,
+				  unsigned long nr_pages)
+{
+	unsigned long pfn;
+
+	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
+		struct page *page = pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+
+		if (!page || !PageReserved(page) || page_has_type(page) ||
+		    page_private(page) || !page_ref_freeze(page, 1))
+			goto undo;
+	}
+	return true;
+
+undo:
+	while (pfn-- > start_pfn)
+		page_ref_unfreeze(pfn_to_page(pfn), 1);
+	return false;
+}
+
+/**
+ * adopt_offline_page_range - take over reserved memory as offline pages
+ * @start_pfn: first PFN of the range
+ * @nr_pages: number of pages in the range
+ *
+ * For memory that is part of the memory map since boot, but was reserved and
+ * never exposed to the buddy because there is nothing behind it. It has to
+ * belong to the caller. From now on, the pages are offline and were never
+ * onlined, as those of a hot-added memory block. They are not reserved any
+ * more. Neither before nor after do they count as managed.
+ *
+ * All pages have to be reserved and in no other use. Anything else is a bug of
+ * the caller, and is refused with a warning.
+ *
+ * Context: Process context, once initcalls are run. Does not sleep.
+ * Return: 0 if all pages of the range are offline now, or -EINVAL. After an
+ *	   error, all of them are as they were.
+ */
+int adopt_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
+{
+	unsigned long pfn;
+
+	if (WARN_ON_ONCE(!freeze_reserved_range(start_pfn, nr_pages)))
+		return -EINVAL;
+
+	/* Pairs with whoever reads type, refcount and type again. */
+	smp_wmb();
+	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		ClearPageReserved(page);
+		page_offline_set_never_onlined(page);
+		page_set_offline(page);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(adopt_offline_page_range);
+
+/**
+ * lend_offline_page - make an offline page an ordinary one for a while
+ * @page: the page
+ *
+ * The page has one reference then, that of the caller, and neither a type nor
+ * flags: it can be mapped to user space, and whoever gets it may take more
+ * references. It is not managed, and must not be freed: the last reference is
+ * the caller's, who gives it up by take_back_offline_page(). It is up to the
+ * caller that nobody reads or writes the page without anything behind it.
+ *
+ * The page has to be offline and owned by the caller. Anything else is a bug of
+ * the caller, and is refused with a warning. page->lru remains the caller's.
+ *
+ * Context: Any context. Does not sleep, and cannot fail.
+ */
+void lend_offline_page(struct page *page)
+{
+	if (WARN_ON_ONCE(!PageOffline(page) || page_ref_count(page)))
+		return;
+
+	/*
+	 * When it comes back, nobody knows any more that it was never onlined,
+	 * and it will be freed like a page that was allocated.
+	 */
+	if (PageOfflineNeverOnlined(page))
+		clear_page_tag_ref(page);
+	page_clear_offline(page);
+	/* Whoever gets a reference finds an ordinary page. */
+	page_ref_unfreeze(page, 1);
+}
+EXPORT_SYMBOL_GPL(lend_offline_page);
+
+/**
+ * take_back_offline_page - take a lent page offline again
+ * @page: the page
+ *
+ * Undo lend_offline_page(), unless there are references besides that of the
+ * caller. Those may come from anybody who walks PFNs, and be gone a moment
+ * later; or from the one whom the page was lent to, or who got it from there,
+ * and stay. All the caller can do is to keep the page and to try again.
+ *
+ * Flags that the page got while it was lent go, but for that of a poisoned
+ * page.
+ *
+ * Context: Any context. Does not sleep.
+ * Return: True if the page is offline, false if there are other references and
+ *	   the page is still lent.
+ */
+bool take_back_offline_page(struct page *page)
+{
+	if (!page_ref_freeze(page, 1))
+		return false;
+
+	VM_WARN_ON_ONCE_PAGE(page_has_type(page), page);
+	VM_WARN_ON_ONCE_PAGE(page->mapping, page);
+	VM_WARN_ON_ONCE_PAGE(page->flags.f & PAGE_FLAGS_CHECK_AT_FREE, page);
+
+	/* Some of the flags mean something else for offline pages. */
+	set_mask_bits(&page->flags.f, PAGE_FLAGS_CHECK_AT_PREP, 0);
+	set_page_private(page, 0);
+	/* Pairs with whoever reads type, refcount and type again. */
+	smp_wmb();
+	page_set_offline(page);
+	return true;
+}
+EXPORT_SYMBOL_GPL(take_back_offline_page);
+
+/**
+ * exclude_live_page_from_kdump - have tools leave a page in use out of a dump
+ * @page: the page
+ *
+ * Give a page that is in use the type of an offline page, so that dump tools in
+ * the kdump kernel do not read it. The page keeps its references, flags and
+ * content, and counts as managed: it is offline for those tools only. This is
+ * for the way into the kdump kernel, and there is no way back.
+ *
+ * Context: While the machine shuts down, with all other CPUs stopped. Does not
+ *	    sleep, and takes no locks.
+ */
+void exclude_live_page_from_kdump(struct page *page)
+{
+	__SetPageOffline(page);
+}

@@ -12,6 +12,14 @@
 #include <linux/page_ref.h>
 
 /*
+ * The setters of both types are here, and not with all others in page-flags.h,
+ * because a page that gets or loses one of them changes its owner: only mm/ does
+ * that.
+ */
+PAGE_TYPE_SET(Offline, offline)
+PAGE_TYPE_SET(MovableOffline, movable_offline)
+
+/*
  * A page of a memory block that is about to be onlined: offline, without a
  * reference, and unknown to the buddy. Only for a struct page that was just
  * initialized and that nobody else can see yet.
@@ -30,6 +38,11 @@ static inline void page_init_never_onlined(struct page *page)
 static inline void page_offline_set_skippable(struct page *page)
 {
 	set_bit(PG_offline_skippable, &page->flags.f);
+}
+
+static inline void page_offline_set_never_onlined(struct page *page)
+{
+	set_bit(PG_offline_never_onlined, &page->flags.f);
 }
 
 static inline void page_offline_clear_never_onlined(struct page *page)

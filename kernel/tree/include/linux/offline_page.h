@@ -41,4 +41,10 @@ void set_offline_page_range_skippable(unsigned long start_pfn,
 void clear_offline_page_range_skippable(unsigned long start_pfn,
 					unsigned long nr_pages);
 
+int adopt_offline_page_range(unsigned long start_pfn, unsigned long nr_pages);
+void lend_offline_page(struct page *page);
+bool take_back_offline_page(struct page *page);
+
+void exclude_live_page_from_kdump(struct page *page);
+
 #endif /* _LINUX_OFFLINE_PAGE_H */

@@ -19,6 +19,7 @@
 #include <linux/swap.h>
 
 #include "../internal.h"
+#include "../offline_page.h"
 #include "offline_page_kunit.h"
 
 static void expect_not_taken(struct kunit *test, int error, unsigned long pfn,

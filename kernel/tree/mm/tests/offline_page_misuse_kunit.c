@@ -9,6 +9,7 @@
 #include <linux/offline_page.h>
 
 #include "../internal.h"
+#include "../offline_page.h"
 #include "offline_page_kunit.h"
 
 static void impossible_range_is_refused(struct kunit *test)
