@@ -44,9 +44,11 @@ ARCHS = {arch.name: arch for arch in (
          ("qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57"),
          "ttyAMA0", "/dev/ttyS0", ("-device", "pci-serial,chardev=agent"),
          ("qemu-system-arm", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross")),
-    # The machine pseries. x-vof: without the firmware SLOF, which takes its time.
+    # The machine pseries. x-vof: without the firmware SLOF, which takes its time. -prom-env: with
+    # an NVRAM that has a structure, which is what Linux misses else.
     Arch("powerpc", "ppc64el", "ppc64le", "powerpc64le-linux-gnu-", "vmlinux",
-         ("qemu-system-ppc64", "-machine", "pseries,x-vof=on", "-cpu", "power9"),
+         ("qemu-system-ppc64", "-machine", "pseries,x-vof=on", "-cpu", "power9",
+          "-prom-env", "auto-boot?=true"),
          "hvc0", "/dev/hvc1", ("-serial", "chardev:agent"),
          ("qemu-system-ppc", "gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross")),
 )}

@@ -24,6 +24,7 @@ def machine(request):
     # 256 MiB blocks, because memory may be added; a notifier that is asked before CMM's.
     with Machine(f"cmm-{request.param}", PSERIES, memory="2G", slots=4, maxmem="4G", append=(
             f"{MMUS[request.param]} cmm.simulate=1 memory_notifier_error_inject.priority=2")) as vm:
+        vm.run("mount -o remount,size=95% /tmp")
         yield vm
 
 
@@ -186,7 +187,7 @@ def test_refused_offlining(vm):
     vm.run(f"echo -16 >{NOTIFIERS}/MEM_GOING_OFFLINE/error")
     blocks = [block["block"] for block in look(vm, 32 * MIB)][2:]
     errors = [vm.offline(block) for block in blocks]
-    assert "Resource busy" in errors and "" not in errors
+    assert "Device or resource busy" in errors and "" not in errors
     look(vm, 32 * MIB)
     vm.run(f"echo 0 >{NOTIFIERS}/MEM_GOING_OFFLINE/error")
     resize(vm, 64 * MIB)

@@ -85,10 +85,10 @@ def test_unaligned_size_is_refused(vm, size):
 
 def test_too_large_a_size_is_refused(vm):
     """Whoever asked has to know; what was there before has been freed."""
-    assert enable(vm, 1024 * MIB) == "Out of memory"
+    assert enable(vm, 1024 * MIB) == "Cannot allocate memory"
     look(vm, 0)
     assert enable(vm, 64 * MIB) == ""
-    assert enable(vm, 1 << 60) == "Out of memory"
+    assert enable(vm, 1 << 60) == "Cannot allocate memory"
     look(vm, 0)
 
 
@@ -108,7 +108,7 @@ def test_read_and_mmap(vm):
 def test_block_does_not_go_offline(vm):
     assert enable(vm, 64 * MIB) == ""
     block, = look(vm, 64 * MIB)
-    assert vm.offline(block["block"]) == "Resource busy"
+    assert vm.offline(block["block"]) == "Device or resource busy"
     look(vm, 64 * MIB)
     vm.run(f"tracemap fill {TRACE} {64 * MIB}", timeout=300)
 
@@ -141,8 +141,8 @@ def test_memory_in_use_is_kept(vm, how):
     assert enable(vm, 64 * MIB) == ""
     user = vm.start(f"tracemap {how} {TRACE} {64 * MIB}")
     assert vm._agent.wait(lambda: "ready" in user.output, 60)
-    assert enable(vm, 0) == "Resource busy"
-    assert enable(vm, 128 * MIB) == "Resource busy"
+    assert enable(vm, 0) == "Device or resource busy"
+    assert enable(vm, 128 * MIB) == "Device or resource busy"
     look(vm, 64 * MIB)
     user.kill()
     user.wait()

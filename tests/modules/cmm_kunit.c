@@ -409,7 +409,7 @@ static void stand_still(unsigned long flags, unsigned long pfn)
 	wait_for_completion(&go_on);
 }
 
-static int migrate_thread(void *start)
+static int migrate_it(void *start)
 {
 	migrated_rc = empty_range((unsigned long)start);
 	complete(&migrated);
@@ -430,7 +430,7 @@ static void start_migration(struct kunit *test)
 	init_completion(&go_on);
 	init_completion(&migrated);
 	host.before = stand_still;
-	run_thread(test, migrate_thread, (void *)loaned_range(test));
+	run_thread(test, migrate_it, (void *)loaned_range(test));
 	wait_for_completion(&reached);
 }
 
@@ -443,21 +443,21 @@ static void end_migration(struct kunit *test)
 
 static struct completion ended;
 
-static int unload_thread(void *unused)
+static int unload_it(void *unused)
 {
 	unload();
 	complete(&ended);
 	return 0;
 }
 
-static int disable_thread(void *unused)
+static int disable_it(void *unused)
 {
 	cmm_set_disable("1", NULL);
 	complete(&ended);
 	return 0;
 }
 
-static int rerun_thread(void *unused)
+static int restart_it(void *unused)
 {
 	cmm_reboot_notifier(&cmm_reboot_nb, SYS_RESTART, NULL);
 	complete(&ended);
@@ -490,17 +490,17 @@ static void end_while_migrating(struct kunit *test, int (*thread)(void *))
 
 static void test_unload_while_migrating(struct kunit *test)
 {
-	end_while_migrating(test, unload_thread);
+	end_while_migrating(test, unload_it);
 }
 
 static void test_disable_while_migrating(struct kunit *test)
 {
-	end_while_migrating(test, disable_thread);
+	end_while_migrating(test, disable_it);
 }
 
 static void test_restart_while_migrating(struct kunit *test)
 {
-	end_while_migrating(test, restart_thread);
+	end_while_migrating(test, restart_it);
 }
 
 /* All pages of the list are being migrated: that is not the end of it. */
