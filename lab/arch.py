@@ -1,7 +1,7 @@
 """What an architecture is to the lab: how to compile for it, and the machine that QEMU gives it."""
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.errors import LabError
 
@@ -15,7 +15,7 @@ class Arch:
     image: str          # of the kernel; the last part is make's target
     qemu: tuple         # the command with the machine
     console: str
-    agent: str          # the serial port of guest/agentd.c ...
+    agent: str          # the tty of guest/agentd.c ...
     agent_device: tuple     # ... and the arguments of QEMU that connect it to chardev "agent"
     packages: tuple     # of Debian: QEMU and, for use elsewhere, the compiler
 
@@ -44,8 +44,25 @@ ARCHS = {arch.name: arch for arch in (
          ("qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57"),
          "ttyAMA0", "/dev/ttyS0", ("-device", "pci-serial,chardev=agent"),
          ("qemu-system-arm", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross")),
+    # The machine pseries. x-vof: without the firmware SLOF, which takes its time. -prom-env: with
+    # an NVRAM that has a structure, which is what Linux misses else.
+    Arch("powerpc", "ppc64el", "ppc64le", "powerpc64le-linux-gnu-", "vmlinux",
+         ("qemu-system-ppc64", "-machine", "pseries,x-vof=on", "-cpu", "power9",
+          "-prom-env", "auto-boot?=true"),
+         "hvc0", "/dev/hvc1", ("-serial", "chardev:agent"),
+         ("qemu-system-ppc", "gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross")),
 )}
 X86 = ARCHS["x86"]
+PSERIES = ARCHS["powerpc"]
+# The machine without a hypervisor, of the same kernel. Its firmware takes the last serial port for
+# the console, and it powers off by its BMC.
+POWERNV = replace(PSERIES, qemu=("qemu-system-ppc64", "-machine", "powernv9", "-cpu", "power9",
+                                 "-device", "ipmi-bmc-sim,id=bmc0",
+                                 "-device", "isa-ipmi-bt,bmc=bmc0,irq=10",
+                                 "-device", "pnv-phb,chip-id=0,index=0,id=phb0",
+                                 "-device", "pnv-phb-root-port,bus=phb0,id=root0"),
+                  agent_device=("-device", "virtio-serial-pci,bus=root0",
+                                "-device", "virtconsole,chardev=agent"))
 
 
 def get(name):

@@ -166,6 +166,39 @@ int alloc_offline_page_range_noprof(unsigned long start_pfn,
 						ACR_FLAGS_OFFLINE, gfp);
 }
 EXPORT_SYMBOL_GPL(alloc_offline_page_range_noprof);
+
+/**
+ * alloc_offline_pages_contig - find a range of pages, allocate it and take it
+ *				offline
+ * @nr_pages: number of pages
+ * @gfp: GFP flags that control the search, reclaim and migration, as for
+ *	 alloc_contig_pages(), see below
+ * @nid: node to begin with, or the only one if @gfp has __GFP_THISNODE
+ * @nodemask: nodes to search, or NULL for all
+ *
+ * For physically contiguous memory of any size, wherever it is: more than the
+ * buddy has in one piece. Whatever uses the pages is migrated away. If
+ * @nr_pages is a power of 2, the range is aligned to its size. All else is as
+ * for alloc_offline_page_range(): the pages are independent, do not count as
+ * managed any more, and have been left by readers of page content.
+ *
+ * @gfp may ask for zeroed memory. As for alloc_offline_pages(), __GFP_COMP,
+ * __GFP_ACCOUNT and __GFP_MOVABLE are refused.
+ *
+ * Context: Process context, sleeps. Must not be called from reclaim or
+ *	    migration: it waits for readers that may depend on these.
+ * Return: The first of the pages, or NULL if no such range could be allocated,
+ *	   @nr_pages is 0 or @gfp is invalid.
+ */
+struct page *alloc_offline_pages_contig_noprof(unsigned long nr_pages, gfp_t gfp,
+					       int nid, nodemask_t *nodemask)
+{
+	if (WARN_ON_ONCE(gfp & OFFLINE_GFP_INVALID) || !nr_pages)
+		return NULL;
+
+	return __alloc_contig_frozen_pages_noprof(nr_pages, ACR_FLAGS_OFFLINE,
+						  gfp, nid, nodemask);
+}
 #endif /* CONFIG_CONTIG_ALLOC */
 
 /*

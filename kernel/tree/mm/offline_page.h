@@ -79,8 +79,9 @@ static inline void page_set_offline(struct page *page)
 }
 
 /*
- * For alloc_contig_frozen_range(), by alloc_offline_page_range() alone: take the
- * range offline. The flags for everybody are in gfp.h, counted from below.
+ * For alloc_contig_frozen_range(), by alloc_offline_page_range() and
+ * alloc_offline_pages_contig() alone: take the range offline. The flags for
+ * everybody are in gfp.h, counted from below.
  */
 #define ACR_FLAGS_OFFLINE	((__force acr_flags_t)BIT(31))
 

@@ -7,6 +7,7 @@
 #define _LINUX_OFFLINE_PAGE_H
 
 #include <linux/alloc_tag.h>
+#include <linux/nodemask_types.h>
 #include <linux/types.h>
 
 struct page;
@@ -31,6 +32,11 @@ int alloc_offline_page_range_noprof(unsigned long start_pfn,
 				    unsigned long nr_pages, gfp_t gfp);
 #define alloc_offline_page_range(...) \
 	alloc_hooks(alloc_offline_page_range_noprof(__VA_ARGS__))
+
+struct page *alloc_offline_pages_contig_noprof(unsigned long nr_pages, gfp_t gfp,
+					       int nid, nodemask_t *nodemask);
+#define alloc_offline_pages_contig(...) \
+	alloc_hooks(alloc_offline_pages_contig_noprof(__VA_ARGS__))
 #endif
 
 void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages);

@@ -245,6 +245,21 @@ static void too_large_an_order(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
 }
 
+static void contig_impossible(struct kunit *test)
+{
+	const unsigned long impossible[] = { 0, totalram_pages() + 1 };
+	struct page_counts before = count_pages(), after;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(impossible); i++)
+		KUNIT_EXPECT_NULL(test, alloc_offline_pages_contig(impossible[i],
+								   GFP_KERNEL,
+								   numa_mem_id(),
+								   NULL));
+	after = count_pages();
+	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
+}
+
 #ifdef CONFIG_FAIL_PAGE_ALLOC
 /* Between these, all page allocations of this task fail. */
 static void start_failing(struct kunit *test)
@@ -307,6 +322,7 @@ static struct kunit_case offline_page_failure_cases[] = {
 	KUNIT_CASE(range_isolated_by_others),
 	KUNIT_CASE(range_unmovable),
 	KUNIT_CASE(too_large_an_order),
+	KUNIT_CASE(contig_impossible),
 #ifdef CONFIG_SHMEM
 	KUNIT_CASE(range_is_migrated),
 	KUNIT_CASE(range_pinned),

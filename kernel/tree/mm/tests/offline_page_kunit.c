@@ -154,6 +154,94 @@ static void pages_zeroed(struct kunit *test)
 	free_offline_page_range(page_to_pfn(page), 1 << order);
 }
 
+/* More than the buddy has in one piece, wherever it is. */
+static void contig_round_trip(struct kunit *test)
+{
+	const unsigned long nr_pages = 2 * MAX_ORDER_NR_PAGES;
+	struct page_counts before = count_pages();
+	struct page *page;
+	unsigned long pfn;
+
+	page = alloc_offline_pages_contig(nr_pages, GFP_KERNEL, numa_mem_id(),
+					  NULL);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	pfn = page_to_pfn(page);
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(pfn, nr_pages));
+	expect_offline(test, pfn, nr_pages, PLAIN);
+	expect_taken(test, pfn, before, nr_pages);
+
+	free_offline_page_range(pfn, nr_pages);
+	expect_freed(test, pfn, nr_pages);
+	expect_taken(test, pfn, before, 0);
+}
+
+/* No power of 2, and not freed as it was allocated. */
+static void contig_odd_size(struct kunit *test)
+{
+	const unsigned long nr_pages = MAX_ORDER_NR_PAGES + 5;
+	struct page_counts before = count_pages();
+	struct page *page;
+	unsigned long pfn;
+
+	page = alloc_offline_pages_contig(nr_pages, GFP_KERNEL, numa_mem_id(),
+					  NULL);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	pfn = page_to_pfn(page);
+	expect_offline(test, pfn, nr_pages, PLAIN);
+	KUNIT_EXPECT_FALSE(test, PageOffline(pfn_to_page(pfn - 1)));
+	KUNIT_EXPECT_FALSE(test, PageOffline(pfn_to_page(pfn + nr_pages)));
+	expect_taken(test, pfn, before, nr_pages);
+
+	free_offline_page_range(pfn + 7, nr_pages - 7);
+	expect_offline(test, pfn, 7, PLAIN);
+	free_offline_page_range(pfn, 7);
+	expect_freed(test, pfn, nr_pages);
+	expect_taken(test, pfn, before, 0);
+}
+
+/* The search finds the same range again, or another one that is as good. */
+static void contig_zeroed(struct kunit *test)
+{
+	const unsigned long nr_pages = MAX_ORDER_NR_PAGES;
+	struct page *page;
+
+	page = alloc_offline_pages_contig(nr_pages, GFP_KERNEL, numa_mem_id(),
+					  NULL);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	memset(page_address(page), 0x5a, nr_pages << PAGE_SHIFT);
+	free_offline_page_range(page_to_pfn(page), nr_pages);
+
+	page = alloc_offline_pages_contig(nr_pages, GFP_KERNEL | __GFP_ZERO,
+					  numa_mem_id(), NULL);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_EXPECT_NULL(test, memchr_inv(page_address(page), 0,
+					   nr_pages << PAGE_SHIFT));
+	free_offline_page_range(page_to_pfn(page), nr_pages);
+}
+
+static void contig_of_nodes(struct kunit *test)
+{
+	const unsigned long nr_pages = MAX_ORDER_NR_PAGES;
+	struct page_counts before = count_pages(), after;
+	nodemask_t nodes = NODE_MASK_NONE;
+	struct page *page;
+
+	page = alloc_offline_pages_contig(nr_pages, GFP_KERNEL, numa_mem_id(),
+					  &nodes);
+	after = count_pages();
+	KUNIT_EXPECT_NULL(test, page);
+	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
+	if (page)
+		free_offline_page_range(page_to_pfn(page), nr_pages);
+
+	node_set(numa_mem_id(), nodes);
+	page = alloc_offline_pages_contig(nr_pages, GFP_KERNEL | __GFP_THISNODE,
+					  numa_mem_id(), &nodes);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, page_to_nid(page), numa_mem_id());
+	free_offline_page_range(page_to_pfn(page), nr_pages);
+}
+
 static void free_under_spinlock(struct kunit *test)
 {
 	static DEFINE_SPINLOCK(lock);
@@ -314,6 +402,10 @@ static struct kunit_case offline_page_cases[] = {
 	KUNIT_CASE(range_round_trip),
 	KUNIT_CASE(range_unaligned),
 	KUNIT_CASE(range_of_several_allocations),
+	KUNIT_CASE(contig_round_trip),
+	KUNIT_CASE(contig_odd_size),
+	KUNIT_CASE(contig_zeroed),
+	KUNIT_CASE(contig_of_nodes),
 	KUNIT_CASE(free_under_spinlock),
 	KUNIT_CASE(free_in_interrupt),
 	KUNIT_CASE(flags_are_independent),

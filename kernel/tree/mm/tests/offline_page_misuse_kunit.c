@@ -116,6 +116,14 @@ static void gfp_is_refused(struct kunit *test)
 								   refused[i]));
 			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 		}
+	for (i = 0; i < ARRAY_SIZE(refused); i++)
+		kunit_warning_suppress(test) {
+			KUNIT_EXPECT_NULL(test, alloc_offline_pages_contig(2, GFP_KERNEL |
+									   refused[i],
+									   numa_mem_id(),
+									   NULL));
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+		}
 	after = count_pages();
 	KUNIT_EXPECT_MEMEQ(test, &before, &after, sizeof(before));
 }

@@ -295,6 +295,69 @@ static void range_waits_for_readers(struct kunit *test)
 	expect_freed(test, pfn, taker.nr_pages);
 }
 
+/* A thread that takes as many pages offline, wherever. */
+static int contig_taker_thread(void *data)
+{
+	struct taker *taker = data;
+	struct page *page;
+
+	page = alloc_offline_pages_contig(taker->nr_pages, GFP_KERNEL,
+					  numa_mem_id(), NULL);
+	taker->pfn = page ? page_to_pfn(page) : 0;
+	taker->rc = page ? 0 : -ENOMEM;
+	complete(&taker->done);
+	return 0;
+}
+
+static unsigned long count_isolated(void)
+{
+	unsigned long pfn, isolated = 0;
+
+	for (pfn = 0; pfn <= highest_memmap_pfn; pfn += pageblock_nr_pages) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (page && is_migrate_isolate_page(page))
+			isolated += pageblock_nr_pages;
+	}
+	return isolated;
+}
+
+/* As range_waits_for_readers, where the range is not known beforehand. */
+static void contig_waits_for_readers(struct kunit *test)
+{
+	struct taker taker = { .nr_pages = MAX_ORDER_NR_PAGES };
+	const unsigned long end = jiffies + 30 * HZ;
+	unsigned long isolated = 0;
+	struct task_struct *task;
+	bool waits;
+
+	init_completion(&taker.done);
+	page_offline_freeze();
+	task = kthread_run(contig_taker_thread, &taker, "taker");
+	if (IS_ERR(task)) {
+		page_offline_thaw();
+		KUNIT_FAIL_AND_ABORT(test, "no thread");
+	}
+	while (!count_isolated() && time_before(jiffies, end) &&
+	       !completion_done(&taker.done))
+		schedule_timeout_uninterruptible(1);
+	/* It may have some work to do before it waits. */
+	waits = !wait_for_completion_timeout(&taker.done, HZ);
+	isolated = count_isolated();
+	page_offline_thaw();
+	if (waits)
+		wait_for_completion(&taker.done);
+
+	KUNIT_EXPECT_TRUE(test, waits);
+	KUNIT_EXPECT_EQ(test, isolated, taker.nr_pages);
+
+	KUNIT_ASSERT_EQ(test, taker.rc, 0);
+	expect_offline(test, taker.pfn, taker.nr_pages, PLAIN);
+	KUNIT_EXPECT_EQ(test, count_isolated(), 0);
+	free_offline_page_range(taker.pfn, taker.nr_pages);
+	expect_freed(test, taker.pfn, taker.nr_pages);
+}
+
 static int nonwaiter_thread(void *data)
 {
 	struct taker *taker = data;
@@ -337,6 +400,7 @@ static struct kunit_case offline_page_race_cases[] = {
 	KUNIT_CASE(hammer_range),
 	KUNIT_CASE(hammer_block),
 	KUNIT_CASE(range_waits_for_readers),
+	KUNIT_CASE(contig_waits_for_readers),
 	KUNIT_CASE(pages_do_not_wait_for_readers),
 	{}
 };

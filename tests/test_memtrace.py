@@ -1,0 +1,199 @@
+"""
+memtrace of powernv: memory that is taken offline to let hardware write traces to it. After each step,
+its pages are offline, without a reference, and MemTotal is less by their size.
+"""
+
+import pytest
+from lab.arch import POWERNV
+from powerpc import MIB, MMUS, PAGE, Machine
+
+pytestmark = pytest.mark.part("powerpc")
+
+MEMTRACE = "/sys/kernel/debug/powerpc/memtrace"
+TRACE = f"{MEMTRACE}/00000000/trace"
+BLOCK_MIB = 64
+
+# All allocations of the one task that asks for it may fail, failnth says which does.
+FAULTS = {"failslab": {"ignore-gfp-wait": "N", "verbose": 0},
+          "fail_page_alloc": {"ignore-gfp-wait": "N", "ignore-gfp-highmem": "N", "min-order": 0,
+                              "verbose": 0}}
+
+
+@pytest.fixture(scope="module", params=MMUS)
+def machine(request):
+    with Machine(f"memtrace-{request.param}", POWERNV, MMUS[request.param], memory="1280M",
+                 smp=1) as vm:
+        for kind, settings in FAULTS.items():
+            for name, value in settings.items():
+                vm.run(f"echo {value} >/sys/kernel/debug/{kind}/{name}")
+        yield vm
+
+
+@pytest.fixture
+def vm(machine):
+    """Without trace memory, before and after."""
+    yield machine
+    machine.run("for pid in $(pidof tracemap memtest); do kill -9 $pid; done; "
+                "rm -f /tmp/memtest.state")
+    enable(machine, 0)
+    new = machine.new_splats()
+    assert not new, "\n".join(new)
+
+
+def enable(vm, size):
+    """Returns the error, or ''."""
+    code, output = vm.call(f"echo {size:#x} >{MEMTRACE}/enable", timeout=300)
+    return output.strip().rpartition(": ")[2] if code else ""
+
+
+def enabled(vm):
+    return vm.number(f"cat {MEMTRACE}/enable")
+
+
+def look(vm, size):
+    """Expect that much trace memory, in one piece. Returns the blocks that have it."""
+    assert enabled(vm) == size
+    blocks = vm.look(offline=size)
+    if size:
+        assert vm.number(f"cat {MEMTRACE}/00000000/size") == size
+        first = vm.number(f"cat {MEMTRACE}/00000000/start") // PAGE
+        last = first + size // PAGE - 1
+        assert not size & size - 1 == first * PAGE % size != 0, "not aligned to its size"
+    inside = [block for block in blocks if block["offline"]]
+    for block in inside:
+        assert block["offline"] == block["pages"] == BLOCK_MIB * MIB // PAGE
+        assert first <= block["start_pfn"] <= last
+    return inside
+
+
+@pytest.mark.parametrize("mib", [64, 128, 192, 256, 512])
+def test_allocate_and_free(vm, mib):
+    assert enable(vm, mib * MIB) == ""
+    assert len(look(vm, mib * MIB)) == mib // BLOCK_MIB
+    assert enable(vm, 0) == ""
+    look(vm, 0)
+
+
+@pytest.mark.parametrize("size", [1, PAGE, 32 * MIB, 65 * MIB, 96 * MIB, 64 * MIB + PAGE])
+def test_unaligned_size_is_refused(vm, size):
+    assert enable(vm, size) == "Invalid argument"
+    look(vm, 0)
+    assert enable(vm, 64 * MIB) == ""
+    assert enable(vm, size) == "Invalid argument"
+    look(vm, 64 * MIB)
+
+
+def test_too_large_a_size_is_refused(vm):
+    """Whoever asked has to know; what was there before has been freed."""
+    assert enable(vm, 1024 * MIB) == "Cannot allocate memory"
+    look(vm, 0)
+    assert enable(vm, 64 * MIB) == ""
+    assert enable(vm, 1 << 60) == "Cannot allocate memory"
+    look(vm, 0)
+
+
+def test_read_and_mmap(vm):
+    """It is zero at first, whatever was there, and two mappings and read() see the same."""
+    vm.touch_all()
+    assert enable(vm, 128 * MIB) == ""
+    vm.run(f"tracemap zero {TRACE} {128 * MIB}", timeout=300)
+    vm.run(f"tracemap fill {TRACE} {128 * MIB}", timeout=300)
+    look(vm, 128 * MIB)
+    assert enable(vm, 0) == ""
+    assert enable(vm, 128 * MIB) == ""
+    vm.run(f"tracemap zero {TRACE} {128 * MIB}", timeout=300)
+    look(vm, 128 * MIB)
+
+
+def test_block_does_not_go_offline(vm):
+    assert enable(vm, 64 * MIB) == ""
+    block, = look(vm, 64 * MIB)
+    assert vm.offline(block["block"]) == "Device or resource busy"
+    look(vm, 64 * MIB)
+    vm.run(f"tracemap fill {TRACE} {64 * MIB}", timeout=300)
+
+    assert enable(vm, 0) == ""
+    assert vm.offline(block["block"]) == ""
+    vm.online(block["block"])
+    look(vm, 0)
+
+
+def test_grow_and_shrink(vm):
+    for mib in (64, 128, 256, 128, 64):
+        assert enable(vm, mib * MIB) == ""
+        look(vm, mib * MIB)
+        vm.run(f"tracemap fill {TRACE} {mib * MIB}", timeout=300)
+
+
+def test_freed_memory_is_good(vm):
+    assert enable(vm, 512 * MIB) == ""
+    vm.run(f"tracemap fill {TRACE} {512 * MIB}", timeout=300)
+    vm.touch_all()
+    look(vm, 512 * MIB)
+    assert enable(vm, 0) == ""
+    vm.touch_all()
+    look(vm, 0)
+
+
+@pytest.mark.parametrize("how", ["open", "hold"])
+def test_memory_in_use_is_kept(vm, how):
+    """Who has the file open, or mapped, neither sees nor writes what others use."""
+    assert enable(vm, 64 * MIB) == ""
+    user = vm.start(f"tracemap {how} {TRACE} {64 * MIB}")
+    assert vm._agent.wait(lambda: "ready" in user.output, 60)
+    assert enable(vm, 0) == "Device or resource busy"
+    assert enable(vm, 128 * MIB) == "Device or resource busy"
+    look(vm, 64 * MIB)
+    user.kill()
+    user.wait()
+    assert enable(vm, 0) == ""
+    look(vm, 0)
+
+
+def test_read_after_disabling(vm):
+    """A file that is still open is no way to memory that was freed."""
+    assert enable(vm, 64 * MIB) == ""
+    vm.call(f"exec 3<{TRACE}; echo 0 >{MEMTRACE}/enable; dd bs=64k count=1 <&3 | wc -c")
+    assert enable(vm, 0) == ""
+    look(vm, 0)
+
+
+def fail_one_by_one(vm, value, before, after):
+    """
+    Write `value` to "enable", again and again, while the first allocation fails, then the second,
+    until there is none left to fail. Returns the errors.
+    """
+    errors = []
+    for number in range(1, 200):
+        before()
+        error, fault = vm.run(f"failnth {MEMTRACE}/enable {value:#x} {number}", timeout=300).split()
+        if fault == "unused":
+            assert error == "0"
+            return errors
+        errors.append(error)
+        after(error)
+    raise AssertionError("does not end")
+
+
+def test_each_allocation_fails_once_on_enabling(vm):
+    """Either there is trace memory then, or none of it is lost."""
+    def after(error):
+        look(vm, 64 * MIB if error == "0" else 0)
+
+    errors = fail_one_by_one(vm, 64 * MIB, lambda: enable(vm, 0), after)
+    print(errors)
+    assert "ENOMEM" in errors
+    assert set(errors) <= {"0", "ENOMEM"}
+
+
+def test_each_allocation_fails_once_on_disabling(vm):
+    """Either it is free then, or it can be freed later; the file is gone in any case."""
+    def after(error):
+        assert vm.call(f"dd if={TRACE} bs=64k count=1 | wc -c")[1].strip().endswith("No such file or directory\n0")
+        if error == "0":
+            return look(vm, 0)
+        vm.look(offline=64 * MIB)
+
+    errors = fail_one_by_one(vm, 0, lambda: enable(vm, 64 * MIB), after)
+    print(errors)
+    assert set(errors) <= {"0", "EAGAIN"}
