@@ -40,7 +40,7 @@ def hibernate(vm):
     resets = len(vm.events("RESET"))
     code, output = vm.start("echo disk >/sys/power/state").wait(300)
     assert (code, output) == (0, "")
-    assert len(vm.events("RESET")) == resets + 1
+    assert len(vm.events("RESET")) > resets
     return vm.run("dmesg")
 
 

@@ -10,7 +10,7 @@
 #include <linux/balloon.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#if __has_include(<linux/offline_page.h>)
+#if __has_include("linux/offline_page.h")
 #include <linux/offline_page.h>
 #endif
 
@@ -26,8 +26,8 @@ MODULE_PARM_DESC(used_pfn, "one of the pages in use");
 
 static struct balloon_dev_info balloon;
 static unsigned int nr_ballooned;
-static LIST_HEAD(offline_pages);
-static LIST_HEAD(used_pages);
+static LIST_HEAD(pages_offline);
+static LIST_HEAD(pages_used);
 
 static void fill(struct page *page, const char text[TEXT])
 {
@@ -38,7 +38,7 @@ static void fill(struct page *page, const char text[TEXT])
 		memcpy(content + i, text, TEXT);
 }
 
-#if __has_include(<linux/offline_page.h>)
+#if __has_include("linux/offline_page.h")
 static struct page *take_offline(void)
 {
 	return alloc_offline_page(GFP_KERNEL);
@@ -79,7 +79,7 @@ static int add_one_of_each(void)
 	if (!page)
 		return -ENOMEM;
 	fill(page, "page is offline");
-	list_add(&page->lru, &offline_pages);
+	list_add(&page->lru, &pages_offline);
 
 	page = balloon_page_alloc();
 	if (!page)
@@ -92,7 +92,7 @@ static int add_one_of_each(void)
 	if (!page)
 		return -ENOMEM;
 	fill(page, "page is in use.");
-	list_add(&page->lru, &used_pages);
+	list_add(&page->lru, &pages_used);
 	used_pfn = page_to_pfn(page);
 	return 0;
 }
@@ -101,13 +101,13 @@ static void filled_pages_exit(void)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, &offline_pages, lru) {
+	list_for_each_entry_safe(page, next, &pages_offline, lru) {
 		list_del(&page->lru);
 		put_online(page);
 	}
 	for (; nr_ballooned; nr_ballooned--)
 		put_page(balloon_page_dequeue(&balloon));
-	list_for_each_entry_safe(page, next, &used_pages, lru) {
+	list_for_each_entry_safe(page, next, &pages_used, lru) {
 		list_del(&page->lru);
 		__free_page(page);
 	}
