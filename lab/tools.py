@@ -3,7 +3,10 @@ Programs of other Debian releases than the machine's own, each run with the libr
 what opens a dump of Linux 7.3 is newer, or older, than what a machine has.
 """
 
+import re
 import subprocess
+import tarfile
+from pathlib import Path
 
 from lab import apt
 from lab.errors import LabError
@@ -30,3 +33,23 @@ def run(arguments, timeout=600, stdin=None, **options):
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             errors="replace", **options)
     return result.returncode, result.stdout
+
+
+def archive(words, path):
+    """
+    A tar of a program from command() and the libraries that it needs, for a guest: unpack it in
+    /tmp/tool, and run IN_GUEST with the program's name.
+    """
+    loader, _, _, program = words
+    code, text = run([*words[:-1], "--list", program])
+    if code:
+        raise LabError(f"{Path(program).name}: {text.strip()}")
+    libraries = re.findall(r"=> (/\S+)", text)
+    with tarfile.open(path, "w", dereference=True) as tar:
+        for file in sorted({loader, program, *libraries}):
+            if Path(file).name not in tar.getnames():
+                tar.add(file, Path(file).name)
+    return path
+
+
+IN_GUEST = "/tmp/tool/ld-linux-x86-64.so.2 --library-path /tmp/tool /tmp/tool/"

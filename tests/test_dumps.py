@@ -5,7 +5,7 @@ makedumpfile of each Debian release that can. What is in a dump we read ourselve
 
 import pytest
 from conftest import MIB, TREE, Guest, image
-from lab import dump, makedumpfile
+from lab import dump, dumpfile, makedumpfile, tools
 from lab.arch import X86
 from lab.balloon import PAGE, Balloon
 from lab.dumpfile import DumpFile
@@ -57,3 +57,116 @@ def take_offline(memory):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("dumps")
+
+
+@pytest.fixture(scope="module")
+def by_qemu(folder):
+    """(the path of QEMU's dump of a guest with offline pages of all kinds, those pages)."""
+    guest = Guest("dumps-qemu", "memhp_default_state=online_movable", config="dump",
+                  modules=["filled_pages"],
+                  args=["-device", "virtio-balloon-pci,id=b0", *dump.QEMU_DEVICE])
+    memory = guest.fresh()
+    pages = take_offline(memory)
+    path = folder / "qemu"
+    dump.by_qemu(memory.vm, path)
+    guest.stop()
+    return path, pages
+
+
+def check_plain(report, found, pages):
+    """All of them are left out, and makedumpfile has counted them."""
+    expected = {pfn for pfn in pages.plain if pfn in found.exist}
+    assert len(expected) >= PAGES
+    assert report["Offline pages"] == len(expected)
+    assert not [pfn for pfn in expected if pfn in found.dumped]
+
+
+def with_text(found, pages, text):
+    """Those of the pages that are in the dump, with that text."""
+    return {pfn for pfn in pages if (found.page(pfn) or b"").startswith(text)}
+
+
+@pytest.mark.parametrize("level", [makedumpfile.ZERO, makedumpfile.EVERYTHING])
+@pytest.mark.parametrize("suite", SUITES)
+def test_qemu_dump_without_plain_offline_pages(by_qemu, suite, level):
+    """QEMU leaves out by itself what virtio-mem has unplugged."""
+    source, pages = by_qemu
+    target = source.with_name(f"{suite}-{level}")
+    report = makedumpfile.filtered(suite, source, target, level)
+    with DumpFile(target) as found:
+        check_plain(report, found, pages)
+        # Nobody has told it about the others: it reads and saves what is in them.
+        assert len(with_text(found, pages.balloon, IN_BALLOON)) == (0 if TREE == "stock" else PAGES)
+
+
+def test_qemu_dump_without_balloon_pages(by_qemu):
+    """With a line of VMCOREINFO renamed, makedumpfile 1.7.8 leaves out exactly those as well."""
+    source, pages = by_qemu
+    level = makedumpfile.EVERYTHING
+    before, after = source.with_name("before"), source.with_name("after")
+    with DumpFile(source) as found:
+        vmcoreinfo = source.with_name("vmcoreinfo")
+        vmcoreinfo.write_text(makedumpfile.with_balloon_type(found.vmcoreinfo))
+    without = makedumpfile.filtered("forky", source, before, level)
+    report = makedumpfile.filtered("forky", source, after, level, vmcoreinfo)
+    with DumpFile(before) as found, DumpFile(after) as less:
+        balloon = {pfn for pfn in pages.balloon if pfn in less.exist}
+        assert balloon == pages.balloon
+        check_plain(report, less, pages)
+        assert report["Free pages"] - without["Free pages"] == len(balloon)
+        saved = {pfn for pfn in balloon if pfn in found.dumped}
+        assert len(saved) >= PAGES
+        assert set(found.dumped) - set(less.dumped) == saved
+        print(f"{len(saved)} balloon pages, {found.size_of(saved)} bytes, of "
+              f"{before.stat().st_size}; {after.stat().st_size} without them")
+
+
+@pytest.fixture(scope="module")
+def crashed(folder):
+    """(a guest that has crashed into a second kernel, the disk that takes a dump, the pages)."""
+    tool = tools.archive(makedumpfile.command("forky"), folder / "tool.tar")
+    disk = folder / "disk"
+    guest = Guest("dumps-crash", f"memhp_default_state=online_movable {dump.RESERVED}", config="dump",
+                  modules=["filled_pages"],
+                  args=[*dump.crash_disks(image("dump"), X86, tool), *dump.disk(disk, room="2G"),
+                        "-device", "virtio-balloon-pci,id=b0"])
+    memory = guest.fresh()
+    dump.arm(memory.vm)
+    pages = take_offline(memory)
+    dump.crash(memory.vm, timeout=600)
+    guest.reported = memory.vm.splats()     # the panic
+    memory.vm.run("mkdir /tmp/tool && tar -xf /dev/vdc -C /tmp/tool", timeout=120)
+    # for makedumpfile -i
+    memory.vm.run(f"head -c 65536 /proc/vmcore | strings | grep = | sed '{makedumpfile.BALLOON_TYPE}' "
+                  ">/tmp/vmcoreinfo")
+    yield memory.vm, disk, pages
+    guest.stop()
+
+
+def save(crashed, level, options=""):
+    """Have makedumpfile in the second kernel write a dump: (Report, path of the dump)."""
+    vm, disk, _ = crashed
+    said = vm.run(f"{tools.IN_GUEST}makedumpfile -F -c {' '.join(makedumpfile.VERBOSE)} -d {level} "
+                  f"{options} /proc/vmcore >/dev/vdd && sync", timeout=900)
+    target = disk.with_name(f"crash-{level}{options[:2]}")
+    dumpfile.unflatten(disk, target)
+    return makedumpfile.Report(said), target
+
+
+@pytest.mark.parametrize("level", [makedumpfile.ZERO, makedumpfile.EVERYTHING])
+def test_crash_dump_without_plain_offline_pages(crashed, level):
+    pages = crashed[2]
+    report, target = save(crashed, level)
+    with DumpFile(target) as found:
+        assert not [pfn for pfn in pages.plain if pfn not in found.exist]
+        check_plain(report, found, pages)
+        assert len(with_text(found, pages.balloon, IN_BALLOON)) == (0 if TREE == "stock" else PAGES)
+
+
+def test_crash_dump_without_balloon_pages(crashed):
+    pages = crashed[2]
+    report, target = save(crashed, makedumpfile.EVERYTHING, "-i /tmp/vmcoreinfo")
+    with DumpFile(target) as found:
+        check_plain(report, found, pages)
+        assert len(pages.balloon) > PAGES
+        assert not [pfn for pfn in pages.balloon if pfn in found.dumped]
