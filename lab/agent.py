@@ -56,8 +56,10 @@ class Agent:
         threading.Thread(target=self._receive, daemon=True).start()
 
     def wait_ready(self, timeout):
+        """For the agent's next start; what ran in a guest that has gone never ends."""
         if not self.wait(lambda: self._ready, timeout):
             raise self.error(f"not up within {timeout} s")
+        self._ready = False
 
     def start(self, command):
         data = command.encode(errors="surrogateescape")

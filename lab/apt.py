@@ -10,6 +10,7 @@ import platform
 import re
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 from lab import files
@@ -55,6 +56,34 @@ def foreign_file(package, architecture, name):
             deb, _ = download(package, None, suite, DEBS, architecture, 1)
             files.write(path, content(deb, re.escape(name)))
             path.chmod(0o755)
+    return path
+
+
+def unpacked(package, suite):
+    """
+    A folder with a package of another release and all that it depends on, the C library too, as on
+    a machine that runs that release; nothing is installed. lab/tools.py runs programs from there.
+    """
+    path = CACHE / "unpacked" / f"{suite}-{package}"
+    with files.locked(CACHE / ".lock"):
+        if not path.exists():
+            mirror = _mirror()
+            _configure(mirror, suite, "all")
+            _apt("apt-get", "update", error=f"no network? cannot read {suite} from {mirror}")
+            with tempfile.TemporaryDirectory(dir=HOME) as folder:
+                debs = Path(folder)
+                (debs / "partial").mkdir()
+                progress = Progress(f"downloading {package} of {suite} and what it depends on")
+                _apt("apt-get", "install", "--download-only", "--yes", "--no-install-recommends",
+                     "-o", f"Dir::Cache::archives={debs}", "-o", "Debug::NoLocking=1", package,
+                     error=f"cannot download {package} of {suite} from {mirror}",
+                     while_waiting=lambda: progress.tick(f"{len([*debs.glob('*.deb')])} packages"))
+                temporary = debs / "root"
+                for deb in sorted(debs.glob("*.deb")):
+                    subprocess.run(["dpkg-deb", "-x", deb, temporary], check=True)
+                path.parent.mkdir(exist_ok=True)
+                temporary.rename(path)
+            progress.done()
     return path
 
 

@@ -170,6 +170,10 @@ class VM:
         """Of QEMU."""
         return self._process.pid
 
+    def wait_again(self, timeout):
+        """Until the guest is up once more: it has crashed into another kernel, say."""
+        self._agent.wait_ready(timeout)
+
     # Commands
 
     def start(self, command):

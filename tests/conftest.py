@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from lab import kernel                      # noqa: E402
+from lab import kernel, modules             # noqa: E402
 from lab.errors import LabError             # noqa: E402
 from lab.memory import MIB, Memory          # noqa: E402
 from lab.vm import VM, virtio_mem           # noqa: E402
@@ -38,14 +38,16 @@ class Guest:
     """
     One booted guest with an empty virtio-mem device "vmem0", for several tests, each of which
     leaves the device empty and no program running. A guest where that failed, or whose kernel
-    complained, is replaced. `beside` names further such devices, which are among the arguments.
+    complained, is replaced. `beside` names further such devices, which are among the arguments;
+    `modules` names test modules, for its /lib/modules.
     """
 
     running = None      # two cores: one guest at a time
 
-    def __init__(self, name, append, args=(), beside=(), config="debug"):
+    def __init__(self, name, append, args=(), beside=(), config="debug",
+                 modules=()):
         self.name, self.append, self.args = name, append, args
-        self.beside, self.config = beside, config
+        self.beside, self.config, self.modules = beside, config, modules
         self.vm = self.memory = None
         self.memories = []      # of all devices
         self.reported = []      # splats
@@ -64,6 +66,7 @@ class Guest:
         self.vm = VM(self.name, image(self.config), arch=kernel.arch_of(self.config),
                      memory="1G", maxmem="8G", slots=4, args=[
                          *virtio_mem("vmem0", "2G"), *self.args],
+                     modules=[modules.build(TREE, self.config, name) for name in self.modules],
                      append=f"kunit.enable=0 {self.append}")
         try:
             self.vm.__enter__()
