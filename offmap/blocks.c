@@ -61,15 +61,6 @@ static void add_node(void *arg, const char *name)
 		*lowest = node;
 }
 
-/* What a terminal or an SVG should not meet. */
-static bool is_plain(const char *text)
-{
-	for (; *text; text++)
-		if (*text < ' ' || *text > '~')
-			return false;
-	return true;
-}
-
 /* False with errno ENOENT: the block has gone; else s->error says more. */
 static bool read_block(struct snapshot *s, const struct input *in,
 		       struct block *b)
@@ -90,24 +81,24 @@ static bool read_block(struct snapshot *s, const struct input *in,
 		return false;
 	if (!only_number(word, 16, &index) || index >= MAX_PFN / nr_pages) {
 		errno = 0;
-		return fail(s, "%s: \"%s\" is no block number", path,
-			    is_plain(word) ? word : "?");
+		return fail(s, "%s: \"%s\" is no block number", path, word);
 	}
 	b->start_pfn = index * nr_pages;
 	b->nr_pages = nr_pages;
 
 	strcpy(path + len, "/state");
-	if (!read_word(in, path, b->state, sizeof(b->state)))
+	if (!read_word(in, path, word, sizeof(word)))
 		return false;
-	if (!*b->state || !is_plain(b->state)) {
+	if (!*word) {
 		errno = 0;
-		return fail(s, "%s: this is no state", path);
+		return fail(s, "%s is empty", path);
 	}
+	copy_name(b->state, sizeof(b->state), word);
 	b->online = strcmp(b->state, "offline");
 
 	strcpy(path + len, "/valid_zones");
 	if (!b->online || !read_word(in, path, word, sizeof(word)) ||
-	    !strcmp(word, "none") || strchr(word, ' ') || !is_plain(word))
+	    !strcmp(word, "none") || strchr(word, ' '))
 		copy_name(word, sizeof(word), "-");
 	copy_name(b->zones, sizeof(b->zones), *word ? word : "-");
 	return true;
@@ -205,9 +196,10 @@ bool read_blocks(struct snapshot *s, const struct input *in)
 	    s->block_size < s->page_size || s->block_size > MAX_BLOCK_SIZE ||
 	    s->block_size & (s->block_size - 1))
 		return fail(s, "%s/block_size_bytes: \"%s\" makes no sense",
-			    MEMORY_DIR, is_plain(size) ? size : "?");
+			    MEMORY_DIR, size);
 	if (!read_each_block(s, in))
 		return false;
-	qsort(s->blocks, s->nr_blocks, sizeof(*s->blocks), by_address);
+	if (s->nr_blocks)
+		qsort(s->blocks, s->nr_blocks, sizeof(*s->blocks), by_address);
 	return true;
 }

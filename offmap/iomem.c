@@ -61,7 +61,6 @@ static struct region *add_region(struct snapshot *s, const struct resource *r)
 static bool parse(char *line, struct resource *r, unsigned int *depth)
 {
 	const char *text = line + strspn(line, " ");
-	size_t i;
 
 	*depth = (text - line) / 2;
 	if (*depth >= MAX_DEPTH || !take_number(&text, 16, &r->start) ||
@@ -70,9 +69,6 @@ static bool parse(char *line, struct resource *r, unsigned int *depth)
 	    r->end >> 62)
 		return false;
 	copy_name(r->name, sizeof(r->name), text + 3);
-	for (i = 0; r->name[i]; i++)
-		if (r->name[i] < ' ' || r->name[i] > '~')
-			r->name[i] = '?';
 	return true;
 }
 

@@ -39,13 +39,9 @@ static bool get_name(struct reader *r, const struct json_value *object,
 		     const char *key, char *to, size_t size)
 {
 	const struct json_value *v = json_get(object, key, JSON_STRING);
-	const char *c;
 
 	if (!v || strlen(v->string) >= size)
 		return lacks(r, key);
-	for (c = v->string; *c; c++)
-		if (*c < ' ' || *c > '~')
-			return lacks(r, key);
 	copy_name(to, size, v->string);
 	return true;
 }
@@ -134,16 +130,9 @@ static bool read_region(struct reader *r, const struct json_value *v)
 
 static bool read_unseen(struct reader *r, const struct json_value *v)
 {
-	char text[256];
-	size_t i;
-
 	if (v->type != JSON_STRING)
 		return lacks(r, "unseen");
-	copy_name(text, sizeof(text), v->string);
-	for (i = 0; text[i]; i++)
-		if (text[i] < ' ' || text[i] > '~')
-			text[i] = '?';
-	unseen(r->s, "%s", text);
+	unseen(r->s, "%s", v->string);
 	return true;
 }
 

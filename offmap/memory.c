@@ -41,6 +41,14 @@ const char *const kind_name[NR_KINDS] = {
 	[POISONED] = "poisoned",
 };
 
+/* Names of zones, notes about files: no control characters for a terminal. */
+static void make_plain(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 void complain(struct snapshot *s, const char *fmt, ...)
 {
 	va_list ap;
@@ -48,6 +56,7 @@ void complain(struct snapshot *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(s->error, sizeof(s->error), fmt, ap);
 	va_end(ap);
+	make_plain(s->error);
 }
 
 void unseen(struct snapshot *s, const char *fmt, ...)
@@ -60,6 +69,7 @@ void unseen(struct snapshot *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	make_plain(text);
 	note[s->nr_unseen - 1] = xrealloc(NULL, strlen(text) + 1, 1);
 	strcpy(note[s->nr_unseen - 1], text);
 }
@@ -155,4 +165,5 @@ void copy_name(char *to, size_t size, const char *from)
 
 	memcpy(to, from, len);
 	to[len] = '\0';
+	make_plain(to);
 }

@@ -120,7 +120,7 @@ bool snapshot_cells(struct snapshot *s, uint64_t cell_pages);
 void *xrealloc(void *p, size_t nr, size_t size);
 /* One more element, zeroed, at the end of an array. */
 void *grow(void *array, size_t *nr, size_t size);
-/* Copies what fits. */
+/* Copies what fits; what is not printable ASCII becomes a "?". */
 void copy_name(char *to, size_t size, const char *from);
 
 #endif

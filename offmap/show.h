@@ -42,8 +42,7 @@ bool show_diff(FILE *out, const struct snapshot *a, const struct snapshot *b,
 const char *amount(char buf[AMOUNT_SIZE], const struct snapshot *s,
 		   int64_t pages, const struct style *style, bool sign);
 /* Blocks that follow each other, are of the same node, zones and state. */
-bool block_continues(const struct snapshot *s, const struct block *before,
-		     const struct block *b);
+bool block_continues(const struct block *before, const struct block *b);
 /* "Node 0, zone Movable, offline" */
 void print_place(FILE *out, const struct block *b);
 

@@ -14,6 +14,19 @@ static const enum kind columns[] = {
 
 #define NR_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
+struct table {
+	FILE *out;
+	const struct snapshot *s;
+	const struct style *style;
+	struct counts total;
+};
+
+/* What is rare has a column where there is some of it. */
+static bool has_column(const struct table *t, enum kind kind)
+{
+	return (kind != POISONED && kind != ABSENT) || t->total.pages[kind];
+}
+
 void show_heading(FILE *out, const struct snapshot *s)
 {
 	const time_t when = s->time;
@@ -30,79 +43,81 @@ void show_heading(FILE *out, const struct snapshot *s)
 			amount(size, s, s->block_size / s->page_size, &style, false));
 }
 
-static void print_titles(FILE *out)
+static void print_titles(const struct table *t)
 {
 	size_t i;
 
 	for (i = 0; i < NR_COLUMNS; i++)
-		fprintf(out, " %10s", kind_title[columns[i]]);
-	putc('\n', out);
+		if (has_column(t, columns[i]))
+			fprintf(t->out, " %9s", kind_title[columns[i]]);
+	putc('\n', t->out);
 }
 
-static void print_counts(FILE *out, const struct snapshot *s,
-			 const struct counts *c, bool known,
-			 const struct style *style)
+static const char *cell(char text[AMOUNT_SIZE], const struct table *t,
+			bool known, uint64_t pages)
+{
+	return known ? amount(text, t->s, pages, t->style, false) : "-";
+}
+
+static void print_counts(const struct table *t, const struct counts *c, bool known)
 {
 	char text[AMOUNT_SIZE];
 	size_t i;
 
 	for (i = 0; i < NR_COLUMNS; i++)
-		fprintf(out, " %10s", known && knows(s, columns[i]) ?
-			amount(text, s, c->pages[columns[i]], style, false) : "-");
-	putc('\n', out);
+		if (has_column(t, columns[i]))
+			fprintf(t->out, " %9s",
+				cell(text, t, known && knows(t->s, columns[i]),
+				     c->pages[columns[i]]));
+	putc('\n', t->out);
 }
 
-static void print_zones(FILE *out, const struct snapshot *s,
-			const struct style *style)
+static void print_zones(const struct table *t)
 {
+	const struct snapshot *s = t->s;
 	char present[AMOUNT_SIZE], managed[AMOUNT_SIZE];
-	struct counts total;
 	const struct zone *z;
 
-	fprintf(out, "%-4s %-8s %9s %9s", "node", "zone", "present", "managed");
-	print_titles(out);
+	fprintf(t->out, "%-4s %-8s %9s %9s", "node", "zone", "present", "managed");
+	print_titles(t);
 	for (z = s->zones; z < s->zones + s->nr_zones; z++) {
 		if (z->in_zoneinfo && !z->spanned)
 			continue;
-		fprintf(out, "%-4u %-8s %9s %9s", z->node, z->name,
-			!z->in_zoneinfo ? "-" :
-			amount(present, s, z->present, style, false),
-			!z->in_zoneinfo ? "-" :
-			amount(managed, s, z->managed, style, false));
-		print_counts(out, s, &z->counts, true, style);
+		fprintf(t->out, "%-4u %-8s %9s %9s", z->node, z->name,
+			cell(present, t, z->in_zoneinfo, z->present),
+			cell(managed, t, z->in_zoneinfo, z->managed));
+		print_counts(t, &z->counts, true);
 	}
-	counts_total(s, &total);
-	fprintf(out, "%-33s", "all memory blocks");
-	print_counts(out, s, &total, true, style);
+	fprintf(t->out, "%-33s", "all memory blocks");
+	print_counts(t, &t->total, true);
 }
 
 /* So that nothing that is worth a look gets lost among others. */
-static bool is_dull(const struct snapshot *s, const struct block *b)
+static bool is_dull(const struct block *b)
 {
 	const uint64_t *pages = b->counts.pages;
 
-	(void)s;
 	return !pages[OFFLINE] && !pages[MOVABLE_OFFLINE] && !pages[POISONED];
 }
 
-static void print_blocks(FILE *out, const struct snapshot *s,
-			 const struct style *style)
+static void print_blocks(const struct table *t)
 {
+	const struct snapshot *s = t->s;
 	size_t i, next;
 
-	fprintf(out, "%-11s %14s %-14s", s->block_size ? "block" : "piece",
+	fprintf(t->out, "%-9s %12s %-10s", s->block_size ? "block" : "piece",
 		"address", "zone");
-	print_titles(out);
+	print_titles(t);
 	for (i = 0; i < s->nr_blocks; i = next) {
 		const struct block *b = &s->blocks[i];
 		struct counts sum = b->counts;
 		char name[48], place[80];
 
-		for (next = i + 1; next < s->nr_blocks && !style->all; next++) {
+		for (next = i + 1; next < s->nr_blocks && !t->style->all; next++) {
 			const struct block *other = &s->blocks[next];
 
-			if (!is_dull(s, b) || !is_dull(s, other) ||
-			    !block_continues(s, other - 1, other))
+			if (!is_dull(b) || !is_dull(other) ||
+			    !block_continues(other - 1, other))
 				break;
 			counts_add(&sum, &other->counts);
 		}
@@ -110,32 +125,35 @@ static void print_blocks(FILE *out, const struct snapshot *s,
 			 "%" PRIu64 "-%" PRIu64, b->id, s->blocks[next - 1].id);
 		snprintf(place, sizeof(place), "%u %s", b->node,
 			 b->online ? b->zones : b->state);
-		fprintf(out, "%-11s %#14" PRIx64 " %-14s", name,
+		fprintf(t->out, "%-9s %#12" PRIx64 " %-10s", name,
 			b->start_pfn * s->page_size, place);
-		print_counts(out, s, &sum, b->online, style);
+		print_counts(t, &sum, b->online);
 	}
 }
 
-static void print_regions(FILE *out, const struct snapshot *s,
-			  const struct style *style)
+static void print_regions(const struct table *t)
 {
-	const struct region *r;
+	const struct snapshot *s = t->s;
 	char added[AMOUNT_SIZE], size[AMOUNT_SIZE];
+	const struct region *r;
 
 	for (r = s->regions; r < s->regions + s->nr_regions; r++)
-		fprintf(out, "%s at %#" PRIx64 ": %s of %s added\n", r->name, r->start,
-			amount(added, s, r->added / s->page_size, style, false),
-			amount(size, s, r->size / s->page_size, style, false));
+		fprintf(t->out, "%s at %#" PRIx64 ": %s of %s added\n", r->name, r->start,
+			cell(added, t, true, r->added / s->page_size),
+			cell(size, t, true, r->size / s->page_size));
 }
 
 void show_table(FILE *out, const struct snapshot *s, const struct style *style)
 {
+	struct table t = { .out = out, .s = s, .style = style };
+
+	counts_total(s, &t.total);
 	show_heading(out, s);
 	fprintf(out, "%s\n\n", style->pages ? "; numbers are pages" : "");
-	print_zones(out, s, style);
+	print_zones(&t);
 	putc('\n', out);
-	print_blocks(out, s, style);
+	print_blocks(&t);
 	if (s->nr_regions)
 		putc('\n', out);
-	print_regions(out, s, style);
+	print_regions(&t);
 }

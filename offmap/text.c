@@ -34,10 +34,8 @@ const char *amount(char buf[AMOUNT_SIZE], const struct snapshot *s,
 	return buf;
 }
 
-bool block_continues(const struct snapshot *s, const struct block *before,
-		     const struct block *b)
+bool block_continues(const struct block *before, const struct block *b)
 {
-	(void)s;
 	return before->start_pfn + before->nr_pages == b->start_pfn &&
 	       before->node == b->node && !strcmp(before->zones, b->zones) &&
 	       !strcmp(before->state, b->state) &&
