@@ -32,10 +32,12 @@ static void print_counts(FILE *out, const struct snapshot *s,
 static void print_zones(FILE *out, const struct snapshot *s)
 {
 	const char *separator = "\n";
-	const struct zone *z;
+	size_t i;
 
 	fputs("\"zones\": [", out);
-	for (z = s->zones; z < s->zones + s->nr_zones; z++) {
+	for (i = 0; i < s->nr_zones; i++) {
+		const struct zone *z = &s->zones[i];
+
 		if (z->in_zoneinfo && !z->spanned)
 			continue;
 		fprintf(out, "%s{\"node\": %u, \"zone\": ", separator, z->node);
@@ -77,7 +79,6 @@ static void print_blocks(FILE *out, const struct snapshot *s)
 
 void show_json(FILE *out, const struct snapshot *s)
 {
-	const struct region *r;
 	struct counts total;
 	size_t i;
 
@@ -99,8 +100,10 @@ void show_json(FILE *out, const struct snapshot *s)
 	fprintf(out, "%zu", s->nr_blocks);
 	print_counts(out, s, &total, true);
 	fputs("},\n\"regions\": [", out);
-	for (r = s->regions; r < s->regions + s->nr_regions; r++) {
-		fprintf(out, "%s{\"name\": ", r == s->regions ? "\n" : ",\n");
+	for (i = 0; i < s->nr_regions; i++) {
+		const struct region *r = &s->regions[i];
+
+		fprintf(out, "%s{\"name\": ", i ? ",\n" : "\n");
 		print_string(out, r->name);
 		fprintf(out, ", \"start\": %" PRIu64 ", \"size\": %" PRIu64
 			", \"added\": %" PRIu64 "}", r->start, r->size, r->added);

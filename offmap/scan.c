@@ -70,7 +70,7 @@ static void find_zone(struct scan *scan, uint64_t pfn)
 {
 	struct snapshot *s = scan->s;
 	const struct block *b = scan->block;
-	struct zone *z;
+	size_t i;
 
 	scan->zone = NULL;
 	scan->zone_end = b->start_pfn + b->nr_pages;
@@ -78,7 +78,8 @@ static void find_zone(struct scan *scan, uint64_t pfn)
 		scan->zone = zone_find(s, b->node, b->zones, true);
 		return;
 	}
-	for (z = s->zones; z < s->zones + s->nr_zones; z++) {
+	for (i = 0; i < s->nr_zones; i++) {
+		struct zone *z = &s->zones[i];
 		const uint64_t end = z->start_pfn + z->spanned;
 		const uint64_t change = pfn < z->start_pfn ? z->start_pfn : end;
 		const bool better = !scan->zone ||

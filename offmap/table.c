@@ -76,11 +76,13 @@ static void print_zones(const struct table *t)
 {
 	const struct snapshot *s = t->s;
 	char present[AMOUNT_SIZE], managed[AMOUNT_SIZE];
-	const struct zone *z;
+	size_t i;
 
 	fprintf(t->out, "%-4s %-8s %9s %9s", "node", "zone", "present", "managed");
 	print_titles(t);
-	for (z = s->zones; z < s->zones + s->nr_zones; z++) {
+	for (i = 0; i < s->nr_zones; i++) {
+		const struct zone *z = &s->zones[i];
+
 		if (z->in_zoneinfo && !z->spanned)
 			continue;
 		fprintf(t->out, "%-4u %-8s %9s %9s", z->node, z->name,
@@ -135,12 +137,15 @@ static void print_regions(const struct table *t)
 {
 	const struct snapshot *s = t->s;
 	char added[AMOUNT_SIZE], size[AMOUNT_SIZE];
-	const struct region *r;
+	size_t i;
 
-	for (r = s->regions; r < s->regions + s->nr_regions; r++)
+	for (i = 0; i < s->nr_regions; i++) {
+		const struct region *r = &s->regions[i];
+
 		fprintf(t->out, "%s at %#" PRIx64 ": %s of %s added\n", r->name, r->start,
 			cell(added, t, true, r->added / s->page_size),
 			cell(size, t, true, r->size / s->page_size));
+	}
 }
 
 void show_table(FILE *out, const struct snapshot *s, const struct style *style)

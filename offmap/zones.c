@@ -12,10 +12,11 @@ struct zone *zone_find(struct snapshot *s, unsigned int node, const char *name,
 		       bool add)
 {
 	struct zone *z;
+	size_t i;
 
-	for (z = s->zones; z < s->zones + s->nr_zones; z++)
-		if (z->node == node && !strcmp(z->name, name))
-			return z;
+	for (i = 0; i < s->nr_zones; i++)
+		if (s->zones[i].node == node && !strcmp(s->zones[i].name, name))
+			return &s->zones[i];
 	if (!add)
 		return NULL;
 	s->zones = grow(s->zones, &s->nr_zones, sizeof(*s->zones));

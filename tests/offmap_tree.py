@@ -1,10 +1,9 @@
 """The files of /proc and /sys that offmap reads, made up: a machine that never was."""
 
-import itertools
 import struct
 
 PAGE = 4096
-BLOCK = 1024        # pages: memory blocks of 4 MiB, so that a test sees every page
+BLOCK = 1024        # pages: memory blocks of 4 MiB, small enough to write every page
 
 # Bits of /proc/kpageflags; LRU stands for all that offmap does not look at.
 LRU, BUDDY, HWPOISON, NOPAGE, OFFLINE = (1 << bit for bit in (5, 10, 19, 20, 23))
@@ -88,26 +87,28 @@ Node {node}, zone {name:>8}
         self.write("proc/zoneinfo", "".join(text for _, text in self.zones))
 
 
-def mixed(root):
-    """Something of everything."""
-    tree = Tree(root)
-    tree.block(0, (4, "absent"), (600, "free"), zone="none")
-    tree.block(1, (1000, "free"), (3, "poisoned"))
-    tree.block(2, (512, "used"), (100, "offline"), (50, "never"), (20, "skippable"), (7, "both"))
-    tree.block(4, (1024, "movable"), zone="Movable", node=1)
-    tree.block(5, (10, "free"), (500, "both"), (2, "offline, poisoned"), zone="Movable", node=1)
+def mixed(root, block=BLOCK):
+    """Something of everything; block: pages of a memory block, 16 at least."""
+    part = block // 16
+    tree = Tree(root, block_pages=block)
+    tree.block(0, (4, "absent"), (6 * part, "free"), zone="none")
+    tree.block(1, (15 * part, "free"), (1, "poisoned"))
+    tree.block(2, (8 * part, "used"), (3, "offline"), (2, "never"), (1, "skippable"), (1, "both"))
+    tree.block(4, (block, "movable"), zone="Movable", node=1)
+    tree.block(5, (part, "free"), (10 * part, "both"), (2, "offline, poisoned"), zone="Movable", node=1)
     tree.block(6, state="offline", zone="Normal Movable", node=1)
-    tree.zone("DMA", 1, 299, present=296, managed=200, free=100)
-    tree.zone("Normal", 300, 2772, free=1500, cached=(3, 4))
+    tree.zone("DMA", 1, 7, present=6, managed=5, free=3)
+    tree.zone("Normal", 8, 3 * block - 8, free=2, cached=(3, 4))
     tree.zone("Movable", 0, 0)
-    tree.zone("Movable", 4096, 2048, node=1)
+    tree.zone("Movable", 4 * block, 2 * block, node=1)
+    size = block * PAGE
     tree.iomem.write_text(f"""\
 00000000-00000fff : Reserved
-00001000-{3 * BLOCK * PAGE - 1:08x} : System RAM
-  00200000-002fffff : Kernel code
-{4 * BLOCK * PAGE:08x}-{16 * BLOCK * PAGE - 1:08x} : virtio0
-  {4 * BLOCK * PAGE:08x}-{7 * BLOCK * PAGE - 1:08x} : System RAM (virtio_mem)
-{32 * BLOCK * PAGE:08x}-{48 * BLOCK * PAGE - 1:08x} : virtio1
+00001000-{3 * size - 1:08x} : System RAM
+  00002000-00002fff : Kernel code
+{4 * size:08x}-{16 * size - 1:08x} : virtio0
+  {4 * size:08x}-{7 * size - 1:08x} : System RAM (virtio_mem)
+{32 * size:08x}-{48 * size - 1:08x} : virtio1
 """)
     return tree
 
@@ -148,8 +149,3 @@ def as_input(tree):
     parts += [f"{path.relative_to(tree.root)}/\n".encode() for path in folders]
     parts.append(b"proc/kpageflags\n" + tree.flags.read_bytes())
     return b"\xff".join(parts)
-
-
-def runs(kinds):
-    """[kind, kind, ...], one per page, as runs."""
-    return [(len(list(group)), kind) for kind, group in itertools.groupby(kinds)]
