@@ -13,11 +13,13 @@ TREE = ["git"]
 BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
                 "libssl-dev", "ccache"]
 GUEST = BUILD + [*X86.packages, "busybox-static"]
-LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes"]
+PICTURE = ["librsvg2-bin", "fonts-dejavu-core"]
+LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes", "mandoc"]
 
 PACKAGES = {
-    "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST, "demo": GUEST,
-    "lint": LINT, "check": sorted({*GUEST, *LINT, "python3-pytest"}),
+    "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST,
+    "demo": GUEST + PICTURE, "lint": LINT,
+    "check": sorted({*GUEST, *PICTURE, *LINT, "python3-pytest"}),
 }
 
 

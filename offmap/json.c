@@ -2,6 +2,7 @@
 /* A snapshot as JSON; json_read.c is the way back. */
 #include <inttypes.h>
 
+#include "look.h"
 #include "show.h"
 
 static void print_string(FILE *out, const char *text)
@@ -77,6 +78,18 @@ static void print_blocks(FILE *out, const struct snapshot *s)
 	fputs("]\n", out);
 }
 
+/* So that whoever draws the "map" of blocks uses the same words and colours. */
+static void print_legend(FILE *out)
+{
+	size_t i;
+
+	fputs("\"legend\": [", out);
+	for (i = 0; i < nr_looks; i++)
+		fprintf(out, "%s{\"char\": \"%c\", \"meaning\": \"%s\", \"rgb\": \"%s\"}",
+			i ? ",\n" : "\n", looks[i].c, looks[i].meaning, looks[i].rgb);
+	fputs("],\n", out);
+}
+
 void show_json(FILE *out, const struct snapshot *s)
 {
 	struct counts total;
@@ -109,6 +122,7 @@ void show_json(FILE *out, const struct snapshot *s)
 			", \"added\": %" PRIu64 "}", r->start, r->size, r->added);
 	}
 	fputs("],\n", out);
+	print_legend(out);
 	print_zones(out, s);
 	print_blocks(out, s);
 	fputs("}\n", out);
