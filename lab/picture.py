@@ -88,7 +88,7 @@ def strips(frames, title, versions):
         out += [_text(60, y + 17, f"{frame.seconds:.1f} s", "d s r"), _text(72, y + 17, frame.what, "d"),
                 *_strip(axis, frame.told, y, colours),
                 _text(RIGHT + 200 - 95, y + 17, _mib(frame, "offline"), "d r"),
-                _text(RIGHT + 190, y + 17, _mib(frame, "skippable"), "d r")]
+                _text(RIGHT + 190, y + 17, _mib(frame, "never_onlined"), "d r")]
     out += _legend(frames, colours, TOP + ROW * len(frames) + 34)
     return "\n".join([*out, "</svg>", ""])
 
@@ -97,7 +97,7 @@ def _ruler(axis, frames):
     """The numbers of the blocks, and what they are, above the strips."""
     yield _text(72, TOP - 12, "step", "d s")
     yield _text(RIGHT + 105, TOP - 12, "offline", "d s r")
-    yield _text(RIGHT + 190, TOP - 12, "skippable", "d s r")
+    yield _text(RIGHT + 190, TOP - 12, "never onlined", "d s r")
     groups = {}
     for block in axis.blocks:
         left, right = axis.at[block["start_pfn"]]

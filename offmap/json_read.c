@@ -167,7 +167,7 @@ static bool read_cells(struct reader *r, const struct json_value *top)
 		if (cells > r->size)
 			return lacks(r, "cell_pages");
 	}
-	if (!snapshot_cells(s, cell_pages))
+	if (!snapshot_cells(s, cell_pages, r->name))
 		return false;
 	for (i = 0; i < s->nr_blocks; i++, v = v->next) {
 		const struct json_value *map = json_get(v, "map", JSON_STRING);

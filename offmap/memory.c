@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Life and death of a snapshot, and its sums. */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +117,7 @@ void snapshot_sees(struct snapshot *s, bool flags, bool offline_pages)
 			    1 << SKIPPABLE | 1 << MOVABLE_OFFLINE;
 }
 
-bool snapshot_cells(struct snapshot *s, uint64_t cell_pages)
+bool snapshot_cells(struct snapshot *s, uint64_t cell_pages, const char *file)
 {
 	uint64_t end = 0;
 	size_t i;
@@ -127,8 +128,8 @@ bool snapshot_cells(struct snapshot *s, uint64_t cell_pages)
 		struct block *b = &s->blocks[i];
 
 		if (b->start_pfn < end)
-			return fail(s, "memory block %llu overlaps another one",
-				    (unsigned long long)b->id);
+			return fail(s, "%s: memory block %" PRIu64 " overlaps another one",
+				    file, b->id);
 		end = b->start_pfn + b->nr_pages;
 		b->first_cell = s->nr_cells;
 		s->nr_cells += cells_of(s, b);

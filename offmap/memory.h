@@ -114,8 +114,8 @@ void counts_add(struct counts *sum, const struct counts *c);
 void counts_total(const struct snapshot *s, struct counts *sum);
 /* What may be known: from which sources there are. */
 void snapshot_sees(struct snapshot *s, bool flags, bool offline_pages);
-/* Lays out the cells; the blocks are there, in order. False: they overlap. */
-bool snapshot_cells(struct snapshot *s, uint64_t cell_pages);
+/* Lays out the cells; the blocks of @file are there, in order. False: they overlap. */
+bool snapshot_cells(struct snapshot *s, uint64_t cell_pages, const char *file);
 
 void *xrealloc(void *p, size_t nr, size_t size);
 /* One more element, zeroed, at the end of an array. */

@@ -274,7 +274,7 @@ bool scan_pages(struct snapshot *s, const struct input *in)
 	bool good;
 	size_t i;
 
-	if (!snapshot_cells(s, choose_cell(s))) {
+	if (!snapshot_cells(s, choose_cell(s), MEMORY_DIR)) {
 		free(scan);
 		return false;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The map as a picture, with a table of its zones. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "layout.h"
@@ -37,6 +38,35 @@ static void print_text(FILE *out, const char *text)
 		else
 			putc((unsigned char)*text < ' ' ? '?' : *text, out);
 	}
+}
+
+/* What a function prints, as text. */
+static void print_heading(FILE *out, const struct snapshot *s)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
+	if (!memory)
+		return;
+	show_heading(memory, s);
+	fclose(memory);
+	print_text(out, text);
+	free(text);
+}
+
+static void print_escaped_place(FILE *out, const struct block *b)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
+	if (!memory)
+		return;
+	print_place(memory, b);
+	fclose(memory);
+	print_text(out, text);
+	free(text);
 }
 
 static void begin_text(struct picture *p, unsigned int x, const char *class)
@@ -97,7 +127,7 @@ static void group(void *arg, const struct block *first, const struct block *end)
 	}
 	*place.origin = '\0';
 	begin_text(p, MARGIN, "group");
-	print_place(p->out, &place);
+	print_escaped_place(p->out, &place);
 	fprintf(p->out, ": %s<tspan class=\"small\">",
 		amount(text, p->s, pages, &style, false));
 	for (kind = 0; kind < NR_KINDS; kind++)
@@ -209,7 +239,7 @@ void show_svg(FILE *out, const struct snapshot *s)
 	p.y = MARGIN + 14;
 	begin_text(&p, MARGIN, "title");
 	fputs("Memory: ", out);
-	show_heading(out, s);
+	print_heading(out, s);
 	end_text(&p);
 	p.y += 20;
 	begin_text(&p, MARGIN, "small");
