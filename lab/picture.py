@@ -8,6 +8,7 @@ A frame is what offmap --json has seen after a step, with what was done and when
 import base64
 import dataclasses
 import html
+import re
 import shutil
 import subprocess
 
@@ -15,7 +16,7 @@ from lab import files, offmap
 from lab.progress import say
 
 WIDTH = 1500
-LEFT, RIGHT = 400, 1290     # of the strips; beside them, the steps and the counts
+LEFT, RIGHT = 400, 1270     # of the strips; beside them, the steps and the counts
 TOP, STRIP, ROW = 150, 24, 34
 PART = "+"                  # what is behind a piece that is offline in part
 
@@ -87,8 +88,8 @@ def strips(frames, title, versions):
         y = TOP + ROW * index
         out += [_text(60, y + 17, f"{frame.seconds:.1f} s", "d s r"), _text(72, y + 17, frame.what, "d"),
                 *_strip(axis, frame.told, y, colours),
-                _text(RIGHT + 200 - 95, y + 17, _mib(frame, "offline"), "d r"),
-                _text(RIGHT + 190, y + 17, _mib(frame, "never_onlined"), "d r")]
+                _text(RIGHT + 95, y + 17, _mib(frame, "offline"), "d r"),
+                _text(RIGHT + 206, y + 17, _mib(frame, "never_onlined"), "d r")]
     out += _legend(frames, colours, TOP + ROW * len(frames) + 34)
     return "\n".join([*out, "</svg>", ""])
 
@@ -96,8 +97,8 @@ def strips(frames, title, versions):
 def _ruler(axis, frames):
     """The numbers of the blocks, and what they are, above the strips."""
     yield _text(72, TOP - 12, "step", "d s")
-    yield _text(RIGHT + 105, TOP - 12, "offline", "d s r")
-    yield _text(RIGHT + 190, TOP - 12, "never onlined", "d s r")
+    yield _text(RIGHT + 95, TOP - 12, "offline", "d s r")
+    yield _text(RIGHT + 206, TOP - 12, "never onlined", "d s r")
     groups = {}
     for block in axis.blocks:
         left, right = axis.at[block["start_pfn"]]
@@ -169,7 +170,8 @@ STYLE = """
 body { font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #222; background: #fff;
        max-width: 1500px; margin: 1.5em auto; padding: 0 1em }
 h1 { font-size: 1.5em; margin-bottom: 0 } h2 { font-size: 1.2em } .s { color: #555; margin-top: 0 }
-svg, img { max-width: 100%; height: auto } .strips text { cursor: default }
+svg, img { max-width: 100%; height: auto } .strips svg { cursor: pointer }
+#mark { fill: none; display: none } .scripted #mark { display: inline; stroke: #222; stroke-width: 1.5 }
 nav { position: sticky; top: 0; background: #fff; padding: .6em 0; border-bottom: 1px solid #ccc;
       display: none; gap: 1em; align-items: center }
 nav input { flex: 1 } nav button { font: inherit; min-width: 5em }
@@ -186,6 +188,7 @@ pre { white-space: pre-wrap; font-size: 13px; background: #f6f6f6; padding: .7em
 
 SCRIPT = """
 document.body.classList.add("scripted");
+const TOP = @TOP@, ROW = @ROW@;
 const steps = [...document.querySelectorAll("section")], range = document.querySelector("nav input");
 const label = document.querySelector("nav output"), play = document.querySelector("nav button");
 let timer = null;
@@ -193,6 +196,7 @@ function show(n) {
   range.value = n;
   steps.forEach((step, i) => step.classList.toggle("now", i === n));
   label.textContent = (n + 1) + " of " + steps.length;
+  document.getElementById("mark").setAttribute("y", TOP + ROW * n - 4);
 }
 function stop() { clearInterval(timer); timer = null; play.textContent = "play"; }
 range.max = steps.length - 1;
@@ -203,26 +207,38 @@ play.onclick = () => {
   play.textContent = "stop";
   timer = setInterval(() => +range.value < steps.length - 1 ? show(+range.value + 1) : stop(), 900);
 };
-show(0);
+const strips = document.querySelector(".strips svg");
+strips.onclick = event => {
+  const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(strips.getScreenCTM().inverse());
+  const n = Math.floor((point.y - TOP + 4) / ROW);
+  if (steps[n]) { stop(); show(n); }
+};
+const asked = parseInt(location.hash.slice(1), 10) - 1;     // demo.html#4
+show(steps[asked] ? asked : 0);
 """
 
 
 def whole_page(frames, paths, title, versions, svg):
+    script = SCRIPT.replace("@TOP@", str(TOP)).replace("@ROW@", str(ROW))
     sections = [_section(frames, paths, index) for index in range(len(frames))]
     return "\n".join([
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">',
         f"<title>{html.escape(title)}</title>",
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>',
         f"<h1>{html.escape(title)}</h1><p class=\"s\">{html.escape(versions)}</p>",
-        f'<div class="strips">{_without_title(svg)}</div>',
+        f'<div class="strips">{_for_page(svg)}</div>',
         '<nav><button type="button">play</button><input type="range" min="0" value="0" '
         'aria-label="step"><output></output></nav>',
-        *sections, f"<script>{SCRIPT}</script></body></html>", ""])
+        *sections, f"<script>{script}</script></body></html>", ""])
 
 
-def _without_title(svg):
-    """The page has said these two lines itself."""
-    return svg.replace(f'viewBox="0 0 {WIDTH} ', f'viewBox="0 70 {WIDTH} ', 1)
+def _for_page(svg):
+    """Without the two lines that the page has said itself, with a mark for a step."""
+    height = int(re.search(r'height="(\d+)"', svg)[1])
+    mark = f'<rect id="mark" x="2" width="{WIDTH - 4}" height="{ROW - 2}"/>'
+    return (svg.replace(f'height="{height}" viewBox="0 0 {WIDTH} {height}"',
+                        f'height="{height - 80}" viewBox="0 80 {WIDTH} {height - 80}"', 1)
+            .replace("</svg>", f"{mark}</svg>"))
 
 
 def _section(frames, paths, index):

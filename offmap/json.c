@@ -84,9 +84,11 @@ static void print_legend(FILE *out)
 	size_t i;
 
 	fputs("\"legend\": [", out);
-	for (i = 0; i < nr_looks; i++)
-		fprintf(out, "%s{\"char\": \"%c\", \"meaning\": \"%s\", \"rgb\": \"%s\"}",
-			i ? ",\n" : "\n", looks[i].c, looks[i].meaning, looks[i].rgb);
+	for (i = 0; i < nr_looks; i++) {
+		fprintf(out, "%s{\"char\": \"%c\", \"rgb\": \"%s\"",
+			i ? ",\n" : "\n", looks[i].c, looks[i].rgb);
+		fprintf(out, ", \"meaning\": \"%s\"}", looks[i].meaning);
+	}
 	fputs("],\n", out);
 }
 
@@ -100,9 +102,10 @@ void show_json(FILE *out, const struct snapshot *s)
 	fprintf(out, ", \"time\": %" PRId64 ", \"page_size\": %" PRIu64
 		", \"block_size\": %" PRIu64 ", \"cell_pages\": %" PRIu64 ",\n",
 		s->time, s->page_size, s->block_size, s->cell_pages);
-	fprintf(out, "\"sees\": {\"kpageflags\": %s, \"offline_pages\": %s}, \"disagree\": %" PRIu64 ",\n",
+	fprintf(out, "\"sees\": {\"kpageflags\": %s, \"offline_pages\": %s}",
 		s->sees_flags ? "true" : "false",
-		s->sees_offline_pages ? "true" : "false", s->disagree);
+		s->sees_offline_pages ? "true" : "false");
+	fprintf(out, ", \"disagree\": %" PRIu64 ",\n", s->disagree);
 	fputs("\"unseen\": [", out);
 	for (i = 0; i < s->nr_unseen; i++) {
 		fputs(i ? ",\n" : "\n", out);

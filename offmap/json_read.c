@@ -20,9 +20,13 @@ struct reader {
 	size_t size;
 };
 
-#define lacks(r, key) \
-	fail((r)->s, "%s: %s: \"%s\" is missing or makes no sense", (r)->name, \
-	     (r)->place, key)
+static void complain_about(struct reader *r, const char *key)
+{
+	complain(r->s, "%s: %s: \"%s\" is missing or makes no sense", r->name,
+		 r->place, key);
+}
+
+#define lacks(r, key) (complain_about(r, key), false)
 
 static bool get_number(struct reader *r, const struct json_value *object,
 		       const char *key, uint64_t max, uint64_t *value)

@@ -187,7 +187,7 @@ static void choose_style(struct options *o)
 		o->style.height = 0;	/* it may scroll */
 }
 
-static int diff(const struct options *o, char **names)
+static int diff_files(const struct options *o, char **names)
 {
 	struct snapshot a = {}, b = {};
 	int code = EXIT_WRONG;
@@ -292,7 +292,7 @@ int main(int argc, char **argv)
 		return EXIT_WRONG;
 	}
 	choose_style(&o);
-	code = o.diff ? diff(&o, argv + optind) : run(&o);
+	code = o.diff ? diff_files(&o, argv + optind) : run(&o);
 	if (fflush(stdout) || ferror(stdout))
 		return wrong("standard output", strerror(errno));
 	return code;

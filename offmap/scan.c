@@ -35,7 +35,7 @@ struct scan {
 	uint64_t buf[BUFFER];
 };
 
-static void count(struct counts *c, enum sort sort, bool poisoned, uint64_t nr)
+static void count(struct counts *c, int sort, bool poisoned, uint64_t nr)
 {
 	static const struct {
 		bool counts;
@@ -116,8 +116,8 @@ static void name_zone(struct scan *scan, char *names, size_t size)
 }
 
 /*
- * What sort of offline page, by debugfs, and for how many of @nr that is so.
- * Without debugfs they are plain; without kpageflags, those not listed @default_.
+ * Of which sort an offline page is, by debugfs, and how many of @nr are so.
+ * Without debugfs they are plain; without kpageflags, @sort stays for those not listed.
  */
 static bool offline_sort(struct scan *scan, uint64_t pfn, uint64_t *nr,
 			 enum sort *sort, bool *poisoned)

@@ -15,7 +15,8 @@
 #define CELL		12
 #define CELL_HEIGHT	12
 #define ROW		14
-#define GROUP		34
+#define GROUP		34	/* above the name of a group */
+#define UNDER_GROUP	8
 #define ROWS		96	/* at most, or so */
 
 struct picture {
@@ -80,8 +81,8 @@ static void end_text(struct picture *p)
 	fputs("</text>\n", p->out);
 }
 
-static void rect(struct picture *p, unsigned int x, unsigned int y,
-		 unsigned int width, unsigned int height, const char *fill)
+static void fill_rect(struct picture *p, unsigned int x, unsigned int y,
+		      unsigned int width, unsigned int height, const char *fill)
 {
 	fprintf(p->out, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" fill=\"%s\"/>\n",
 		x, y, width, height, fill);
@@ -96,12 +97,12 @@ static void cells(struct picture *p, unsigned int x, unsigned int y,
 	if (!look)
 		return;
 	if (c == LOOK_OFF) {
-		rect(p, x, y, width, CELL_HEIGHT, "url(#off)");
+		fill_rect(p, x, y, width, CELL_HEIGHT, "url(#off)");
 	} else if (look_is_part(c)) {
-		rect(p, x, y, width, CELL_HEIGHT, look_find('+')->rgb);
-		rect(p, x, y + CELL_HEIGHT / 2, width, CELL_HEIGHT / 2, look->rgb);
+		fill_rect(p, x, y, width, CELL_HEIGHT, look_find('+')->rgb);
+		fill_rect(p, x, y + CELL_HEIGHT / 2, width, CELL_HEIGHT / 2, look->rgb);
 	} else {
-		rect(p, x, y, width, CELL_HEIGHT, look->rgb);
+		fill_rect(p, x, y, width, CELL_HEIGHT, look->rgb);
 	}
 }
 
@@ -117,8 +118,10 @@ static void group(void *arg, const struct block *first, const struct block *end)
 	int kind;
 
 	p->y += GROUP;
-	if (!p->out)
+	if (!p->out) {
+		p->y += UNDER_GROUP;
 		return;
+	}
 	for (b = first; b < end; b++) {
 		counts_add(&sum, &b->counts);
 		pages += b->nr_pages;
@@ -137,7 +140,7 @@ static void group(void *arg, const struct block *first, const struct block *end)
 				kind_name[kind]);
 	fputs("</tspan>", p->out);
 	end_text(p);
-	p->y += 8;
+	p->y += UNDER_GROUP;
 }
 
 static void row(void *arg, const struct row *row)
@@ -162,6 +165,15 @@ static void row(void *arg, const struct row *row)
 	end_text(p);
 	p->y += 3;
 }
+
+static const char *const preamble[] = {
+	"<style>text { font: 14px \"DejaVu Sans\", sans-serif; fill: #222 }",
+	".title { font-size: 18px } .group { font-weight: bold }",
+	".small { font-size: 12px; font-weight: normal; fill: #555 }</style>",
+	"<defs><pattern id=\"off\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\">",
+	"<rect width=\"6\" height=\"6\" fill=\"#e4e4e4\"/>",
+	"<path d=\"M0 6L6 0\" stroke=\"#9a9a9a\" stroke-width=\"2\"/></pattern></defs>",
+};
 
 static void legend(struct picture *p)
 {
@@ -217,24 +229,18 @@ void show_svg(FILE *out, const struct snapshot *s)
 	struct style style = {};
 	char text[AMOUNT_SIZE];
 	unsigned int height;
+	size_t i;
 
 	layout_choose(&layout, ROWS, 0);
 	layout_walk(&layout, group, row, &p);
-	/* Headings, legend and notes; the groups have 8 more each. */
+	/* Headings, legend and notes. */
 	height = p.y + 60 + 110 + 18 * s->nr_unseen + MARGIN;
-	for (p.y = 0; p.y < s->nr_blocks; p.y++)
-		if (!p.y || strcmp(s->blocks[p.y].zones, s->blocks[p.y - 1].zones))
-			height += 8;
 
 	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" viewBox=\"0 0 %u %u\">\n",
 		WIDTH, height, WIDTH, height);
-	fputs("<style>text { font: 14px \"DejaVu Sans\", sans-serif; fill: #222 } "
-	      ".title { font-size: 18px } .group { font-weight: bold } "
-	      ".small { font-size: 12px; font-weight: normal; fill: #555 }</style>\n"
-	      "<defs><pattern id=\"off\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\">"
-	      "<rect width=\"6\" height=\"6\" fill=\"#e4e4e4\"/>"
-	      "<path d=\"M0 6L6 0\" stroke=\"#9a9a9a\" stroke-width=\"2\"/></pattern></defs>\n", out);
-	rect(&(struct picture){ .out = out }, 0, 0, WIDTH, height, "#ffffff");
+	for (i = 0; i < sizeof(preamble) / sizeof(preamble[0]); i++)
+		fprintf(out, "%s\n", preamble[i]);
+	fill_rect(&(struct picture){ .out = out }, 0, 0, WIDTH, height, "#ffffff");
 	p.out = out;
 	p.y = MARGIN + 14;
 	begin_text(&p, MARGIN, "title");
