@@ -138,7 +138,7 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = parser().parse_args()
     try:
-        host.install(options.function.__name__, archs(options))
+        host.install(options.function.__name__, archs(options), getattr(options, "all", None))
         return options.function(options) or 0
     except LabError as error:
         say(f"error: {error}")

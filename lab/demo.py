@@ -3,12 +3,18 @@ The main job, shown: memory of a virtio-mem device comes and goes under a guest 
 data, and no page that is logically offline carries a reference count.
 """
 
+import json
+import platform
+import re
+import subprocess
 import sys
 import time
 
-from lab import kernel
+from lab import kernel, picture
 from lab.errors import LabError
 from lab.memory import MIB, PAGE, Memory
+from lab.paths import BUILD, shown
+from lab.progress import say
 from lab.vm import VM, virtio_mem
 
 BOOT_MEMORY = "512M"
@@ -23,6 +29,7 @@ class Story:
         self.vm = vm
         self.memory = Memory(vm)
         self.looks = []
+        self.frames = []            # for lab/picture.py
         self.workload = None        # (still intact?, what it said last)
         self.working = False
         self.began = time.monotonic()
@@ -32,9 +39,14 @@ class Story:
         action()
         state = self.memory.state()
         self.looks.append(state)
+        self.draw(what)
         if self.working:
             self.ask_workload("status")
         print(describe(state, self.workload), flush=True)
+
+    def draw(self, what):
+        text = self.vm.run("offmap --json")
+        self.frames.append(picture.Frame(time.monotonic() - self.began, what, json.loads(text), text))
 
     def grow_or_shrink(self, mib):
         plugged = self.memory.info()["size"] // MIB
@@ -141,6 +153,26 @@ def paint(text, good):
     return f"\033[{32 if good else 31}m{text}\033[0m"
 
 
+def draw(story, stock):
+    """What was seen, as pictures; whatever comes of it, the verdict is the same."""
+    title = ("Memory of a guest that grows and shrinks under load, "
+             f"{'stock' if stock else 'patched'} kernel")
+    told = story.frames[0].told
+    versions = (f"Linux {told['kernel']}, {qemu_version()}, {platform.machine()} host, "
+                f"{time.strftime('%Y-%m-%d', time.gmtime(told['time']))}")
+    try:
+        paths = picture.draw(story.frames, BUILD / ("demo-stock" if stock else "demo"), title, versions)
+    except (LabError, OSError, subprocess.CalledProcessError) as error:
+        say(f"no pictures: {error}")
+    else:
+        say(f"drawn: {', '.join(shown(path) for path in paths)}")
+
+
+def qemu_version():
+    text = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True).stdout
+    return "QEMU " + (re.search(r"version ([\d.]+)", text) or ["", "?"])[1]
+
+
 def demo(stock=False):
     """Returns the exit code: 0 if all that was to be shown was seen."""
     return show(kernel.build("stock" if stock else "linux", "guest"), stock)
@@ -158,6 +190,7 @@ def show(image, stock):
         for row in table(story.looks[-1]):
             print(row)
         line, wrong = verdict(story.looks, story.workload, vm.splats(), want_flags=not stock)
+    draw(story, stock)
     print(paint(line, good=not wrong))
     for problem in wrong:
         print(paint(f"wrong: {problem}", good=False))

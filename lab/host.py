@@ -13,17 +13,26 @@ TREE = ["git"]
 BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
                 "libssl-dev", "ccache"]
 GUEST = BUILD + [*X86.packages, "busybox-static"]
-LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes", "coccinelle"]
+PICTURE = ["librsvg2-bin", "fonts-dejavu-core"]
+LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes", "mandoc", "coccinelle"]
 
 PACKAGES = {
-    "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST, "demo": GUEST,
-    "lint": LINT, "check": sorted({*GUEST, *LINT, "python3-pytest"}),
+    "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST,
+    "demo": GUEST + PICTURE, "lint": LINT,
+    "check": sorted({*GUEST, *PICTURE, *LINT, "python3-pytest"}),
 }
 
+# What only a named part of the tests needs.
+PARTS = {"fuzz": ["clang", "libclang-rt-dev"]}
 
-def install(command, archs=()):
-    """Install what `command` needs for guests of `archs` and this machine lacks, saying what."""
-    wanted = [*PACKAGES.get(command, ()), *(package for arch in archs for package in arch.packages)]
+
+def install(command, archs=(), part=None):
+    """
+    Install what `command` needs for guests of `archs` and this machine lacks, saying what; `part`: of
+    the tests, True: all.
+    """
+    wanted = [*PACKAGES.get(command, ()), *(package for arch in archs for package in arch.packages),
+              *(package for name in PARTS if part in (True, name) for package in PARTS[name])]
     missing = [package for package in wanted if not _installed(package)]
     if not missing:
         return

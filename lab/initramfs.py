@@ -1,4 +1,4 @@
-"""What the guest runs: busybox, guest/init and the C programs of guest/.
+"""What the guest runs: busybox, guest/init, the C programs of guest/ and offmap.
 
 The cpio archive is written here rather than by cpio(1), so that it needs no
 root, no staging directory and is the same byte for byte each time.
@@ -8,10 +8,10 @@ import gzip
 import subprocess
 from pathlib import Path
 
-from lab import apt, files, host
+from lab import apt, files, host, offmap
 from lab.arch import X86
 from lab.errors import LabError
-from lab.paths import BUILD, GUEST, shown
+from lab.paths import BUILD, GUEST
 
 BUSYBOX = Path("/bin/busybox")
 CFLAGS = ["-static", "-O2", "-Wall", "-Wextra", "-Werror"]
@@ -24,7 +24,7 @@ def make(arch=X86, modules=()):
         raise LabError("busybox is missing: install busybox-static")
     directory = BUILD / "guest" / arch.name
     with files.locked(directory / ".lock"):
-        programs = [_compile(source, directory, arch) for source in sorted(GUEST.glob("*.c"))]
+        programs = sorted(_programs(directory, arch), key=lambda program: program.name)
         busybox = BUSYBOX if arch.native else apt.foreign_file(
             "busybox-static", arch.debian, "bin/busybox")
         archive = directory / "initramfs.gz"
@@ -44,18 +44,11 @@ def _with(modules, archive):
     return both
 
 
-def _compile(source, directory, arch):
-    program = directory / source.stem
-    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
-        return program
-    with files.replacing(program) as output:
-        result = subprocess.run([f"{arch.prefix}gcc", *CFLAGS, "-o", output, source],
-                                capture_output=True, text=True)
-        if result.returncode:
-            first = next((line for line in result.stderr.splitlines()
-                          if "error:" in line), result.stderr.strip())
-            raise LabError(f"{shown(source)} does not compile: {first}")
-    return program
+def _programs(directory, arch):
+    command = [f"{arch.prefix}gcc", *CFLAGS]
+    for source in GUEST.glob("*.c"):
+        yield offmap.compile_all(directory / source.stem, command, [source], [source])
+    yield offmap.compile_all(directory / "offmap", command, *offmap.sources())
 
 
 def _contents(programs, busybox):

@@ -8,7 +8,7 @@ from pathlib import Path
 from lab import cocci, export, files, host, kernel, patches, tree
 from lab.errors import LabError
 from lab.git import git, resolve
-from lab.paths import GUEST, KERNEL, ROOT, TESTS, shown
+from lab.paths import GUEST, KERNEL, OFFMAP, ROOT, TESTS, shown
 from lab.progress import say
 
 EXCEPTIONS = KERNEL / "checkpatch-exceptions"
@@ -17,9 +17,9 @@ CONFIGS = ("guest", "debug")
 
 def lint(quick=False):
     """Run all checks, each to its end; return the exit code."""
-    host.need_tools("perl", "shellcheck", "sparse")
+    host.need_tools("mandoc", "perl", "shellcheck", "sparse")
     tree.make("linux")
-    checks = [patches_checked, exported, symbols_known, python, shell, coccinelle]
+    checks = [patches_checked, exported, symbols_known, python, shell, man_pages, coccinelle]
     if not quick:
         checks.append(sparse)
     found = 0
@@ -33,11 +33,12 @@ def lint(quick=False):
 
 
 def patches_checked():
-    """checkpatch --strict over the series, the guest's programs and the test modules"""
+    """checkpatch --strict over the series, the guest's programs, offmap and the test modules"""
     script = tree.LINUX / "scripts/checkpatch.pl"
     command = ["perl", script, "--strict", "--terse", "--show-types", "--color=never"]
     names = [patches.PATCHES / name for name, _ in patches.series()]
-    programs = sorted([*GUEST.glob("*.c"), *(TESTS / "modules").glob("*.[ch]")])
+    programs = sorted([*GUEST.glob("*.c"), *OFFMAP.rglob("*.[ch]"),
+                       *(TESTS / "modules").glob("*.[ch]")])
     output = _output([*command, *names], cwd=tree.LINUX) if names else ""
     output += _output([*command, "-f", *programs], cwd=tree.LINUX)
     for left in tree.LINUX.glob(".checkpatch-camelcase.*"):
@@ -93,6 +94,12 @@ def shell():
     """shell: shellcheck"""
     scripts = [ROOT / "run", ROOT / ".ci/run", GUEST / "init"]
     yield from _output(["shellcheck", "--format=gcc", *scripts]
+                       ).replace(f"{ROOT}/", "").splitlines()
+
+
+def man_pages():
+    """manual pages: mandoc"""
+    yield from _output(["mandoc", "-T", "lint", "-W", "warning", *sorted(OFFMAP.glob("*.8"))]
                        ).replace(f"{ROOT}/", "").splitlines()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = ROOT / "kernel"
 GUEST = ROOT / "guest"
+OFFMAP = ROOT / "offmap"
 TESTS = ROOT / "tests"
 
 # All that is made in this checkout; `./run clean` removes it.

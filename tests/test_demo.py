@@ -1,11 +1,14 @@
 """The demo succeeds, and would not if the kernel, or the guest's data, were not right."""
 
 import dataclasses
+import json
+import re
 
 import pytest
 from conftest import MIB, TREE, image
 from lab import demo
 from lab.memory import State
+from lab.paths import BUILD
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,18 @@ def test_demo_shows_every_step(output):
                  "verify all"):
         assert step in story
     assert "LOST" not in story
+
+
+def test_demo_is_drawn(output):
+    """By each run, with a step for each line of the story."""
+    _, lines = output
+    steps = [line for line in lines if re.match(r" *\d+\.\d s  ", line)]
+    folder = BUILD / ("demo-stock" if TREE == "stock" else "demo")
+    page = (folder / "demo.html").read_text()
+    assert page.count("<section>") == len(list(folder.glob("step-*.json"))) == len(steps) == 15
+    assert (folder / "demo.png").stat().st_mtime_ns >= (folder / "step-14.json").stat().st_mtime_ns
+    last = json.loads((folder / "step-14.json").read_text())
+    assert f"{last['total']['offline']} offline" in steps[-1]
 
 
 @pytest.mark.part("stock")
