@@ -14,10 +14,11 @@ BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
                 "libssl-dev", "ccache"]
 GUEST = BUILD + [*X86.packages, "busybox-static"]
 LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes"]
+MODEL = ["build-essential", "spin"]
 
 PACKAGES = {
     "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST, "demo": GUEST,
-    "lint": LINT, "check": sorted({*GUEST, *LINT, "python3-pytest"}),
+    "lint": LINT, "check": sorted({*GUEST, *LINT, *MODEL, "python3-pytest"}),
 }
 
 
