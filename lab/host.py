@@ -15,11 +15,12 @@ BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
 GUEST = BUILD + [*X86.packages, "busybox-static"]
 PICTURE = ["librsvg2-bin", "fonts-dejavu-core"]
 LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes", "mandoc", "coccinelle"]
+MODEL = ["build-essential", "spin"]
 
 PACKAGES = {
     "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST,
     "demo": GUEST + PICTURE, "lint": LINT,
-    "check": sorted({*GUEST, *PICTURE, *LINT, "python3-pytest"}),
+    "check": sorted({*GUEST, *PICTURE, *LINT, *MODEL, "python3-pytest"}),
 }
 
 # What only a named part of the tests needs.
