@@ -134,8 +134,8 @@ def crashed(folder):
                   args=[*dump.crash_disks(image("dump"), X86, tool), *dump.disk(disk, room="2G"),
                         "-device", "virtio-balloon-pci,id=b0"])
     memory = guest.fresh()
-    dump.arm(memory.vm)
     pages = take_offline(memory)
+    dump.arm(memory.vm)     # with memory as it is now
     dump.crash(memory.vm, timeout=600)
     guest.reported = memory.vm.splats()     # the panic
     memory.vm.run("mkdir /tmp/tool && tar -xf /dev/vdc -C /tmp/tool", timeout=120)

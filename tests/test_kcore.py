@@ -55,6 +55,7 @@ def test_content_of_offline_pages_is_not_read(guest, memory, backing):
     vm, (first, second) = guest.vm, guest.memories
     balloon = Balloon(memory)
     balloon.resize(32 * MIB)
+    second.ballooned = first.ballooned
     write_to_balloon(memory)
     migrated = balloon.event("balloon_migrate")
     # the last block stays online for all that follows, and its last 64 MiB unplugged
@@ -77,4 +78,6 @@ def test_content_of_offline_pages_is_not_read(guest, memory, backing):
     second.resize(384 * MIB)
     assert seen(vm.run(f"readmem --find '{TEXT.decode()}'", timeout=300))[0] > 10000
     second.resize(0)
+    first.resize(0)
     balloon.resize(0)
+    second.ballooned = 0
