@@ -7,7 +7,6 @@ import shutil
 import subprocess
 
 import pytest
-from lab import offmap
 from lab.paths import OFFMAP
 from rerun import rerun
 
