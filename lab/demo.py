@@ -35,18 +35,19 @@ class Story:
         self.began = time.monotonic()
 
     def step(self, what, action):
-        print(f"{time.monotonic() - self.began:5.1f} s  {what:<45}", end="", flush=True)
+        seconds = time.monotonic() - self.began
+        print(f"{seconds:5.1f} s  {what:<45}", end="", flush=True)
         action()
         state = self.memory.state()
         self.looks.append(state)
-        self.draw(what)
+        self.draw(seconds, what)
         if self.working:
             self.ask_workload("status")
         print(describe(state, self.workload), flush=True)
 
-    def draw(self, what):
-        text = self.vm.run("offmap --json")
-        self.frames.append(picture.Frame(time.monotonic() - self.began, what, json.loads(text), text))
+    def draw(self, seconds, what):
+        text = self.vm.run("offmap --json", timeout=120)
+        self.frames.append(picture.Frame(seconds, what, json.loads(text), text))
 
     def grow_or_shrink(self, mib):
         plugged = self.memory.info()["size"] // MIB

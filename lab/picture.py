@@ -2,7 +2,7 @@
 The demo as pictures: a strip of memory for each step, one below the other, as SVG and PNG; and a page
 that has these and, step by step, what offmap has drawn.
 
-A frame is what offmap --json has seen after a step, with what was done and when.
+A frame is what offmap --json has seen after a step, with what was done and when it began.
 """
 
 import base64

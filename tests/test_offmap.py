@@ -244,6 +244,8 @@ BAD = {
     "zoneinfo twice": ("proc/zoneinfo", lambda old: old + old[old.rindex(b"Node"):], "twice"),
     "zoneinfo number": ("proc/zoneinfo", lambda old: old.replace(b"managed  5", b"managed  -5"), "managed  -5"),
     "zoneinfo large": ("proc/zoneinfo", lambda old: old.replace(b"spanned  7", b"spanned  " + b"9" * 30), "999"),
+    "zoneinfo wrap": ("proc/zoneinfo", lambda old: old.replace(
+        b"spanned  7", f"spanned  {(1 << 64) + 7}".encode()), "18446744073709551623"),
     "zoneinfo node": ("proc/zoneinfo", lambda old: old.replace(b"Node 1", b"Node 99999"), "Node 99999"),
     "zoneinfo escape": ("proc/zoneinfo", lambda old: old.replace(b"Node 1", b"Node \x1b[2J"), "Node ?[2J"),
     "block size": (f"{MEMORY}/block_size_bytes", lambda old: b"0\n", '"0" makes no sense'),
