@@ -13,6 +13,8 @@ from lab import dump, modules
 from lab.balloon import PAGE, Balloon
 from lab.vm import VM
 
+pytestmark = pytest.mark.part("dumps")     # the kernel for dumps
+
 PAGES = 1000
 TEXTS = {"offline": b"page is offline\0", "balloon": b"page in balloon\0", "used": b"page is in use.\0"}
 HWPOISON_FLAG = 1 << 19     # of /proc/kpageflags
