@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Reads the content of memory as a debugger does, through /proc/kcore: all of
- * it, all from a page on, or a range, of which it then tells what free pages
- * contain.
+ * it, all from a page on, counting pages that begin with a text, or a range, of
+ * which it then tells what free pages contain.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -51,11 +51,21 @@ static int is_ram(const Elf64_Phdr *phdr)
 	return phdr->p_type == PT_LOAD && phdr->p_paddr != ~(Elf64_Addr)0;
 }
 
-static unsigned long read_all(int kcore, const Elf64_Phdr *phdr, int nr,
-			      unsigned long first_pfn)
+static unsigned long count_text(const char *buf, size_t size, const char *text)
 {
+	unsigned long found = 0;
+	size_t pos;
+
+	for (pos = 0; pos < size; pos += PAGE)
+		found += !memcmp(buf + pos, text, strlen(text));
+	return found;
+}
+
+static void read_all(int kcore, const Elf64_Phdr *phdr, int nr,
+		     unsigned long first_pfn, const char *text)
+{
+	unsigned long pages = 0, found = 0;
 	static char buf[64 * PAGE];
-	unsigned long pages = 0;
 	Elf64_Off pos;
 	int i;
 
@@ -71,9 +81,14 @@ static unsigned long read_all(int kcore, const Elf64_Phdr *phdr, int nr,
 			size = size < sizeof(buf) ? size : sizeof(buf);
 			read_at(kcore, KCORE, buf, size, phdr[i].p_offset + pos);
 			pages += size / PAGE;
+			if (text)
+				found += count_text(buf, size, text);
 		}
 	}
-	return pages;
+	printf("%lu pages read", pages);
+	if (text)
+		printf(", %lu of them with the text", found);
+	putchar('\n');
 }
 
 static int all_bytes_are(const unsigned char *page, int byte)
@@ -114,12 +129,17 @@ static void tell_free_pages(int kcore, const Elf64_Phdr *phdr, int nr,
 
 int main(int argc, char **argv)
 {
+	const char *text = NULL;
 	Elf64_Ehdr ehdr;
 	Elf64_Phdr *phdr;
 	int kcore;
 
+	if (argc == 3 && !strcmp(argv[1], "--find")) {
+		text = argv[2];
+		argc = 1;
+	}
 	if (argc > 3) {
-		fputs("usage: readmem [FIRST_PFN | START_PFN NR_PAGES]\n", stderr);
+		fputs("usage: readmem [FIRST_PFN | --find TEXT | START_PFN NR_PAGES]\n", stderr);
 		return 2;
 	}
 	kcore = xopen(KCORE);
@@ -129,8 +149,7 @@ int main(int argc, char **argv)
 		die("calloc");
 	read_at(kcore, KCORE, phdr, ehdr.e_phnum * sizeof(*phdr), ehdr.e_phoff);
 	if (argc < 3)
-		printf("%lu pages read\n", read_all(kcore, phdr, ehdr.e_phnum,
-						    argc > 1 ? strtoul(argv[1], NULL, 0) : 0));
+		read_all(kcore, phdr, ehdr.e_phnum, argc > 1 ? strtoul(argv[1], NULL, 0) : 0, text);
 	else
 		tell_free_pages(kcore, phdr, ehdr.e_phnum, strtoul(argv[1], NULL, 0),
 				strtoul(argv[2], NULL, 0));
