@@ -100,7 +100,7 @@ static void range_unaligned(struct kunit *test)
 	const unsigned long whole = MAX_ORDER_NR_PAGES;
 	unsigned long pfn = take_range(test, whole) + 3;
 	unsigned long nr_pages = whole - 3 - 5;
-	unsigned long most = nr_pages - 321;
+	unsigned long most = nr_pages - 121;
 	struct page_counts before;
 
 	free_offline_page_range(pfn - 3, whole);
