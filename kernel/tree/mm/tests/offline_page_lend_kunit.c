@@ -7,11 +7,12 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/offline_page.h>
+#include <linux/pgalloc_tag.h>
 
 #include "../internal.h"
 #include "offline_page_kunit.h"
 
-/* As those of boot memory that was never given to the buddy: not managed. */
+/* As those of boot memory that was never allocated: not managed, and no tag. */
 static unsigned long reserve_pages(struct kunit *test, unsigned long nr_pages)
 {
 	unsigned long pfn = take_pages(test, nr_pages), i;
@@ -20,6 +21,7 @@ static unsigned long reserve_pages(struct kunit *test, unsigned long nr_pages)
 		struct page *page = pfn_to_page(pfn + i);
 
 		lend_offline_page(page);
+		clear_page_tag_ref(page);
 		SetPageReserved(page);
 	}
 	return pfn;

@@ -316,7 +316,8 @@ static unsigned long count_isolated(void)
 	for (pfn = 0; pfn <= highest_memmap_pfn; pfn += pageblock_nr_pages) {
 		struct page *page = pfn_to_online_page(pfn);
 
-		if (page && is_migrate_isolate_page(page))
+		if (page && zone_spans_pfn(page_zone(page), pfn) &&
+		    is_migrate_isolate_page(page))
 			isolated += pageblock_nr_pages;
 	}
 	return isolated;
