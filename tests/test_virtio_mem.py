@@ -363,7 +363,9 @@ class Readers:
 
 def pin_page(memory, block):
     """Returns the pid to kill."""
-    output = memory.vm.run(f"pin {block * BLOCK_PAGES} {BLOCK_PAGES} 950", timeout=120)
+    # Where all memory is in one zone, the block may be the last that is allocated from.
+    output = memory.vm.run("free=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo); "
+                           f"pin {block * BLOCK_PAGES} {BLOCK_PAGES} $((free - 16))", timeout=120)
     return output.split("pid=")[1].strip()
 
 
