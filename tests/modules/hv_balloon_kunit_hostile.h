@@ -516,7 +516,7 @@ static u32 odd_message(struct rnd_state *rnd, u8 *data, unsigned long blocks,
 	switch (hdr->type) {
 	case DM_BALLOON_REQUEST:
 		/*
-		 * To ask for all that there is is the host's right: see test_floor.
+		 * The host may ask for all that there is: see test_floor.
 		 * Not here, where movable memory is free: the driver's floor counts
 		 * it, and then lets the kernel's own zones run dry.
 		 */
