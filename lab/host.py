@@ -13,10 +13,11 @@ TREE = ["git"]
 BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
                 "libssl-dev", "ccache"]
 GUEST = BUILD + [*X86.packages, "busybox-static"]
+BENCH = GUEST + ["gnuplot-nox"]
 LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes"]
 
 PACKAGES = {
-    "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST, "demo": GUEST,
+    "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST, "demo": GUEST, "bench": BENCH,
     "lint": LINT, "check": sorted({*GUEST, *LINT, "python3-pytest"}),
 }
 
