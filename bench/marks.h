@@ -15,9 +15,11 @@
 /* nopl displacement(%rax,%rax,1): these bytes, then the displacement */
 #define MARK_OPCODE	{ 0x0f, 0x1f, 0x84, 0x00 }
 
+#ifndef __ASSEMBLER__
 #define __MARK(displacement)						\
 	asm volatile("jmp 1f\n1:\t.byte 0x0f, 0x1f, 0x84, 0x00\n\t"	\
 		     ".long " #displacement "\n\tjmp 2f\n2:" ::: "memory")
 #define MARK(displacement)	__MARK(displacement)
+#endif
 
 #endif /* MARKS_H */

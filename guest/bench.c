@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,29 +41,6 @@ static int write_files(int argc, char **argv)
 	return 0;
 }
 
-/* Two instructions, a number of times. */
-static int loop(unsigned long times)
-{
-	MARK(MARK_BEGIN);
-	asm volatile("1:\tdec %0\n\tjnz 1b" : "+r" (times));
-	MARK(MARK_END);
-	puts("ok");
-	return 0;
-}
-
-/* A load and a store among four instructions, a number of times. */
-static int memory_loop(unsigned long times)
-{
-	unsigned long word = 0;
-
-	MARK(MARK_BEGIN);
-	asm volatile("1:\tmovq %1, %%rax\n\tmovq %%rax, %1\n\tdec %0\n\tjnz 1b"
-		     : "+r" (times), "+m" (word) : : "rax");
-	MARK(MARK_END);
-	puts("ok");
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	if (getpid() == 1) {
@@ -72,13 +48,8 @@ int main(int argc, char **argv)
 		execv("/init", argv);
 		return failed("/init");
 	}
-	if (argc == 3 && !strcmp(argv[1], "loop") && atol(argv[2]) > 0)
-		return loop(atol(argv[2]));
-	if (argc == 3 && !strcmp(argv[1], "memory") && atol(argv[2]) > 0)
-		return memory_loop(atol(argv[2]));
 	if (argc >= 4 && argc <= 18 && argc % 2 == 0 && !strcmp(argv[1], "write"))
 		return write_files(argc - 2, argv + 2);
-	fputs("usage: bench write FILE TEXT [FILE TEXT]...\n"
-	      "       bench loop|memory TIMES\n", stderr);
+	fputs("usage: bench write FILE TEXT [FILE TEXT]...\n", stderr);
 	return 2;
 }

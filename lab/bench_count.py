@@ -56,8 +56,9 @@ class Symbols:
 class Counter:
     """The plugin of one guest."""
 
-    def __init__(self, name, symbols):
-        self._out = BUILD / "bench" / f"{name}.counts"
+    def __init__(self, out, symbols):
+        """`out`: a file that the plugin writes. Without symbols, all is user space."""
+        self._out = out
         self._symbols = symbols
         self._plugin = plugin()
         self._at = 0

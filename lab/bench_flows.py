@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from lab.bench_count import Counter
 from lab.errors import LabError
 from lab.memory import MIB, Memory
+from lab.paths import BUILD
 from lab.vm import VM, virtio_mem
 
 TIMES = 3
@@ -29,7 +30,7 @@ class BenchGuest:
 
     def __init__(self, setup, tree, image, symbols):
         name = f"bench-{setup.name}-{tree}"
-        self._counter = Counter(name, symbols)
+        self._counter = Counter(BUILD / "bench" / f"{name}.counts", symbols)
         self.vm = VM(name, image, memory=setup.memory, maxmem=setup.maxmem, slots=4, smp=1,
                      append=f"rdinit=/bin/bench {setup.append}", accelerator="tcg", timeout=900,
                      args=[*setup.args, *self._counter.arguments])
