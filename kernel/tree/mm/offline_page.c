@@ -260,6 +260,8 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 		} else if (PageHWPoison(page)) {
 			clear_page_tag_ref(page);
 			free_it = free_pages_prepare(page, 0);
+		} else {
+			page->flags.f &= ~PAGE_FLAGS_CHECK_AT_PREP;
 		}
 
 		if (free_it && never_onlined == run_never_onlined)

@@ -13,14 +13,15 @@
 
 /*
  * A page of a memory block that is about to be onlined: offline, without a
- * reference, and unknown to the buddy. Only for a struct page that was just
- * initialized and that nobody else can see yet.
+ * reference, and unknown to the buddy. Only for a struct page that is just being
+ * initialized, and that nobody else can see yet. So plain stores do, and the
+ * compiler can merge them with others: a hot-added terabyte has 2^28 such pages.
  */
 static inline void page_init_never_onlined(struct page *page)
 {
-	set_page_count(page, 0);
+	page->page_type = UINT_MAX;
 	__SetPageOffline(page);
-	__set_bit(PG_offline_never_onlined, &page->flags.f);
+	page->flags.f |= BIT(PG_offline_never_onlined);
 }
 
 /*
@@ -40,6 +41,20 @@ static inline void page_offline_clear_never_onlined(struct page *page)
 static inline void page_offline_clear_skippable(struct page *page)
 {
 	clear_bit(PG_offline_skippable, &page->flags.f);
+}
+
+/*
+ * The end of a run of pages that memory offlining may skip: the first PFN from
+ * @pfn on, or @end_pfn, that is not of such a page. Runs are long (what a
+ * hypervisor does not back), so that all who walk a memory block that goes
+ * offline pass them in this one small loop.
+ */
+static inline unsigned long skippable_run_end(unsigned long pfn,
+					      unsigned long end_pfn)
+{
+	while (pfn < end_pfn && PageOfflineSkippable(pfn_to_page(pfn)))
+		pfn++;
+	return pfn;
 }
 
 /*
