@@ -54,6 +54,11 @@ def demo(options):
     return demo.demo(stock=options.stock)
 
 
+def bench(options):
+    from lab import bench
+    bench.bench(options.pattern)
+
+
 def clean(options):
     from lab import clean
     clean.clean(options.cache, options.force)
@@ -115,6 +120,9 @@ def parser():
 
     command = add(lint, "checkpatch, sparse, Python and shell checks, round trip of kernel/")
     command.add_argument("--quick", action="store_true", help="without sparse")
+
+    command = add(bench, "count the instructions of each flow, on stock and with the series")
+    command.add_argument("pattern", nargs="?", help="only the guests with this in their name")
 
     command = add(clean, "remove build/")
     command.add_argument("--cache", action="store_true", help="the cache as well")

@@ -16,15 +16,16 @@ GUEST = BUILD + [*X86.packages, "busybox-static"]
 PICTURE = ["librsvg2-bin", "fonts-dejavu-core"]
 LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes", "mandoc", "coccinelle"]
 MODEL = ["build-essential", "spin"]
+BENCH = GUEST + ["gnuplot-nox"]
 
 PACKAGES = {
     "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST,
-    "demo": GUEST + PICTURE, "lint": LINT,
+    "demo": GUEST + PICTURE, "bench": BENCH, "lint": LINT,
     "check": sorted({*GUEST, *PICTURE, *LINT, *MODEL, "python3-pytest"}),
 }
 
 # What only a named part of the tests needs.
-PARTS = {"fuzz": ["clang", "libclang-rt-dev"]}
+PARTS = {"bench": ["gnuplot-nox"], "fuzz": ["clang", "libclang-rt-dev"]}
 
 
 def install(command, archs=(), part=None):

@@ -1,0 +1,77 @@
+"""What the flows cost, in instructions of the guest, on stock and with the series."""
+
+import time
+
+from lab import bench_report, kernel
+from lab.bench_count import Symbols
+from lab.bench_flows import SETUPS, BenchGuest
+from lab.errors import LabError
+from lab.paths import ROOT
+from lab.progress import say
+
+CONFIG = "bench"
+TREES = ("stock", "ours")
+RESULTS = ROOT / "docs" / "results"
+
+
+def bench(pattern=None):
+    """Count all flows, or those of the guests whose name has `pattern`; write docs/results."""
+    images = {"stock": kernel.build("stock", CONFIG), "ours": kernel.build("linux", CONFIG)}
+    setups = [setup for setup in SETUPS if not pattern or pattern in setup.name]
+    if not setups:
+        raise LabError(f"no guest of bench has {pattern} in its name: "
+                       f"{', '.join(setup.name for setup in SETUPS)}")
+    start = time.monotonic()
+    counted = {tree: count(tree, images[tree], setups) for tree in TREES}
+    flows = compare(counted)
+    result = {"base": bench_report.versions(), "flows": flows,
+              "sizes": bench_report.sizes(TREES, CONFIG)}
+    print(bench_report.table(result))
+    say(f"counted in {time.monotonic() - start:.0f} s")
+    if pattern:
+        say("not all flows: docs/results is left alone")
+        return
+    bench_report.write(result, RESULTS)
+
+
+def count(tree, image, setups):
+    """{flow: [Counts, one each time]}"""
+    symbols = Symbols(image.parents[3] / "System.map")
+    found = {}
+    for setup in setups:
+        begin = time.monotonic()
+        with BenchGuest(setup, tree, image, symbols) as guest:
+            for name, counts in setup.flows(guest):
+                found.setdefault(name, []).append(counts)
+        say(f"{tree}: guest {setup.name} counted in {time.monotonic() - begin:.0f} s")
+    return found
+
+
+def compare(counted):
+    """A list of flows, each as it goes into bench.json."""
+    flows = []
+    for name, stock in counted["stock"].items():
+        both = {"stock": stock, "ours": counted["ours"][name]}
+        middle = {tree: median(runs) for tree, runs in both.items()}
+        flows.append({
+            "name": name,
+            "stock": middle["stock"].total(),
+            "ours": middle["ours"].total(),
+            "ratio": round(middle["ours"].total() / middle["stock"].total(), 4),
+            "spread": round(max(spread(runs) for runs in both.values()), 4),
+            "loads": {tree: middle[tree].total(1) for tree in TREES},
+            "stores": {tree: middle[tree].total(2) for tree in TREES},
+            "profile": [{"tree": tree, "function": function, "instructions": instructions}
+                        for tree in TREES for function, instructions in middle[tree].profile()],
+        })
+    return flows
+
+
+def median(runs):
+    return sorted(runs, key=lambda counts: counts.total())[len(runs) // 2]
+
+
+def spread(runs):
+    """Between the lowest and the highest, as a share of the median."""
+    totals = sorted(counts.total() for counts in runs)
+    return (totals[-1] - totals[0]) / median(runs).total()

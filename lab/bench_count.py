@@ -1,0 +1,107 @@
+"""
+Counting instructions in a guest: QEMU with the plugin bench/count.c, what the plugin has written, and
+the function that each address belongs to.
+"""
+
+import bisect
+import re
+import subprocess
+
+from lab import files, host
+from lab.errors import LabError
+from lab.paths import BUILD, ROOT, shown
+
+SOURCES = ROOT / "bench"
+CFLAGS = ["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"]
+USER = "user space"     # and the firmware, during boot
+KERNEL_START = 0xffff_8000_0000_0000
+
+
+class Counts(dict):
+    """{function: (instructions, loads, stores)} of one region."""
+
+    def total(self, index=0):
+        return sum(each[index] for each in self.values())
+
+    def kernel(self):
+        """Without what user space and the firmware did."""
+        return Counts({name: each for name, each in self.items() if name != USER})
+
+    def profile(self, share=0.01):
+        """[(function, instructions)], the largest first, those below `share` in one line."""
+        least = share * self.total()
+        large = sorted(((name, each[0]) for name, each in self.items() if each[0] >= least),
+                       key=lambda pair: (-pair[1], pair[0]))
+        rest = self.total() - sum(count for _, count in large)
+        return [*large, ("everything else", rest)] if rest else large
+
+
+class Symbols:
+    """The functions of a kernel, from its System.map."""
+
+    def __init__(self, system_map):
+        pairs = sorted((int(address, 16), name) for address, name in re.findall(
+            r"^(\w+) [tTwW] (\S+)$", system_map.read_text(), re.M))
+        self._addresses = [address for address, _ in pairs]
+        # What the compiler makes of a part of a function still is that function.
+        self._names = [re.sub(r"\.(isra|constprop|part|cold)\b.*", "", name) for _, name in pairs]
+
+    def name(self, address):
+        if address < KERNEL_START:
+            return USER
+        index = bisect.bisect_right(self._addresses, address) - 1
+        return self._names[index] if index >= 0 else "before the kernel's text"
+
+
+class Counter:
+    """The plugin of one guest."""
+
+    def __init__(self, out, symbols):
+        """`out`: a file that the plugin writes. Without symbols, all is user space."""
+        self._out = out
+        self._symbols = symbols
+        self._plugin = plugin()
+        self._at = 0
+
+    @property
+    def arguments(self):
+        """
+        For QEMU. With -icount, timers are in the time of the guest, an instruction a nanosecond:
+        however slow the host is, interrupts come where they came before.
+        """
+        self._out.unlink(missing_ok=True)
+        return ["-plugin", f"{self._plugin},out={self._out}", "-icount", "shift=0"]
+
+    def regions(self):
+        """What was counted since the last call: [(name, Counts)]."""
+        with open(self._out) as file:
+            file.seek(self._at)
+            text = file.read()
+        whole = text[:text.rfind("end\n") + 4] if "end\n" in text else ""
+        self._at += len(whole)
+        return [self._region(part) for part in whole.split("end\n") if part]
+
+    def _region(self, text):
+        head, *lines = text.splitlines()
+        counts = Counts()
+        for line in lines:
+            address, *numbers = line.split()
+            name = self._symbols.name(int(address, 16)) if self._symbols else USER
+            sums = counts.get(name, (0, 0, 0))
+            counts[name] = tuple(old + int(new) for old, new in zip(sums, numbers))
+        return head.removeprefix("region "), counts
+
+
+def plugin():
+    """Compile the plugin where it is not up to date; return its path."""
+    host.need_tools("gcc")
+    source, result = SOURCES / "count.c", BUILD / "bench" / "count.so"
+    result.parent.mkdir(parents=True, exist_ok=True)
+    newest = max(path.stat().st_mtime for path in SOURCES.glob("*.[ch]"))
+    if not result.exists() or result.stat().st_mtime <= newest:
+        with files.replacing(result) as output:
+            done = subprocess.run(["gcc", *CFLAGS, "-o", output, source], capture_output=True,
+                                  text=True)
+            if done.returncode:
+                raise LabError(f"{shown(source)} does not compile: {done.stderr.strip()}")
+    return result

@@ -1,0 +1,98 @@
+"""What ./run bench has counted, as JSON, as a table, and as a chart."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from lab import files, host
+from lab.kernel import objects_of
+from lab.paths import BUILD
+
+NAMES = {"stock": "stock", "ours": "linux"}     # of the trees
+
+
+def versions():
+    """Of everything that a number depends on."""
+    qemu = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True).stdout
+    gcc = subprocess.run(["gcc", "--version"], capture_output=True, text=True).stdout
+    base = (BUILD / "base").read_text().split()[-1]
+    return {"linux": base, "qemu": re.search(r"version (\S+)", qemu)[1],
+            "gcc": gcc.splitlines()[0].split()[-1]}
+
+
+def sizes(trees, config):
+    """{tree: {section: bytes}} of the kernels."""
+    found = {}
+    for tree in trees:
+        vmlinux = objects_of(NAMES[tree], config) / "vmlinux"
+        line = subprocess.run(["size", vmlinux], capture_output=True, text=True,
+                              check=True).stdout.splitlines()[1]
+        text, data, bss = map(int, line.split()[:3])
+        found[tree] = {"text": text, "data": data, "bss": bss}
+    return found
+
+
+def table(result):
+    """Markdown; loads and stores beside instructions."""
+    base, size = result["base"], result["sizes"]
+    rows = [f"| {flow['name']} | {flow['stock']:,} | {flow['ours']:,} | {flow['ratio']:.2f} "
+            f"| {flow['spread']:.1%} | {ratio(flow['loads'])} | {ratio(flow['stores'])} |"
+            for flow in result["flows"]]
+    rows += [f"| size of the kernel: {name} | {size['stock'][name]:,} | {size['ours'][name]:,} "
+             f"| {size['ours'][name] / size['stock'][name]:.3f} | | | |"
+             for name in ("text", "data", "bss")]
+    return "\n".join([
+        f"Linux {base['linux']}, QEMU {base['qemu']}, gcc {base['gcc']}:", "",
+        "| flow | stock | ours | ratio | spread | loads | stores |",
+        "|---|--:|--:|--:|--:|--:|--:|", *rows])
+
+
+def ratio(pair):
+    return f"{pair['ours'] / pair['stock']:.2f}"
+
+
+def profiles(result):
+    """What each flow is made of, in text."""
+    lines = []
+    for flow in result["flows"]:
+        lines += ["", flow["name"]]
+        for tree in NAMES:
+            entries = [entry for entry in flow["profile"] if entry["tree"] == tree]
+            lines += [f"  {tree:5} {entry['instructions']:>12,}  {entry['function']}"
+                      for entry in entries]
+    return "\n".join(lines)
+
+
+def write(result, folder):
+    """bench.json, bench.md, bench.svg, bench.png"""
+    files.write(folder / "bench.json", json.dumps(result, indent=1) + "\n")
+    files.write(folder / "bench.md", f"# What ./run bench counted last\n\n{table(result)}\n\n"
+                f"Instructions by function:\n\n```{profiles(result)}\n```\n")
+    for terminal, name in (("svg size 900,{}", "bench.svg"), ("pngcairo size 900,{}", "bench.png")):
+        chart(result, terminal, folder / name)
+
+
+def chart(result, terminal, path):
+    """A bar for each flow: instructions as a share of stock's."""
+    host.need_tools("gnuplot")
+    flows = list(reversed(result["flows"]))
+    data = "\n".join(f"{row} {flow['ratio']}" for row, flow in enumerate(flows))
+    ticks = ", ".join(f"\"{flow['name']}\" {row}" for row, flow in enumerate(flows))
+    script = f"""
+set terminal {terminal.format(80 + 24 * len(flows))} font "sans,10"
+set output "{path}"
+set title "instructions, ours / stock (Linux {result['base']['linux']})"
+set xrange [0:*]
+set yrange [-0.7:{len(flows) - 0.3}]
+set ytics ({ticks})
+set grid xtics
+unset key
+$data << END
+{data}
+END
+set arrow from 1, graph 0 to 1, graph 1 nohead lw 2
+plot $data using ($2 / 2):1:($2 / 2):(0.35) with boxxyerror fs solid 0.6 lc rgb "#4477aa", \\
+     $data using 2:1:(sprintf(" %.2f", $2)) with labels left
+"""
+    subprocess.run(["gnuplot"], input=script, text=True, check=True, cwd=Path(path).parent)

@@ -1,0 +1,76 @@
+"""Counting instructions: the plugin counts what is known, and the flows cost no more than on stock."""
+
+import json
+import subprocess
+
+import pytest
+from conftest import image
+from lab import bench
+from lab.bench_count import SOURCES, USER, Counter, Counts, Symbols
+from lab.bench_flows import SETUPS
+from lab.vm import QEMU
+
+# What the series is for: instructions, ours against stock, at most.
+TARGETS = {
+    "offline, free block": 0.08,
+    "offline, half plugged block": 0.60,
+    "offline, block with 126 of 128 MiB skippable": 0.60,
+    "hot-add and online": 0.80,
+}
+
+
+def run_loop(times, folder):
+    """bench/loop.S on a bare machine; what was counted between its marks."""
+    loop, out = folder / f"loop{times}", folder / f"counts{times}"
+    subprocess.run(["gcc", "-m32", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext=0x100000",
+                    "-Wl,--build-id=none", f"-DTIMES={times}", "-o", loop, SOURCES / "loop.S"],
+                   check=True)
+    counter = Counter(out, None)
+    ended = subprocess.run(["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", *QEMU,
+                            "-kernel", loop, "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
+                            *counter.arguments], timeout=120)
+    assert ended.returncode & 1     # by the device
+    (boot, _), (counted, counts) = counter.regions()
+    assert (boot, counted) == ("boot", "counted")
+    return counts
+
+
+def test_a_known_loop_is_counted_exactly(tmp_path):
+    few, many = (run_loop(times, tmp_path) for times in (1000, 51000))
+    found = [many.total(index) - few.total(index) for index in range(3)]
+    assert found == [50000 * 7, 50000 * 2, 50000 * 3]   # instructions, loads, stores of a round
+    assert few.total() == 1000 * 7 + 3      # a jump before the second mark, which counts with its jump
+
+
+def test_functions_are_named(tmp_path):
+    path = tmp_path / "System.map"
+    path.write_text("ffffffff81000000 T _text\nffffffff81000010 t walk.isra.0\n"
+                    "ffffffff81000020 D data\nffffffff81000030 T next\n")
+    symbols = Symbols(path)
+    assert [symbols.name(0xffffffff81000000 + offset) for offset in (0, 0xf, 0x10, 0x2f, 0x30)] == [
+        "_text", "_text", "walk", "walk", "next"]
+    assert symbols.name(0x401000) == USER
+
+
+def test_small_functions_are_one_line():
+    counts = Counts({"walk": (990, 0, 0), "a": (6, 0, 0), "b": (4, 0, 0)})
+    assert counts.profile() == [("walk", 990), ("everything else", 10)]
+
+
+def test_flows_are_compared_by_the_median():
+    def runs(*totals):
+        return [Counts({"walk": (total, total, 0), "rest": (0, 0, 1)}) for total in totals]
+
+    flow, = bench.compare({"stock": {"flow": runs(100, 1000, 110)}, "ours": {"flow": runs(55, 50, 60)}})
+    assert (flow["stock"], flow["ours"], flow["ratio"]) == (110, 55, 0.5)
+    assert flow["spread"] == round(900 / 110, 4)
+
+
+@pytest.mark.part("bench")
+def test_flows_cost_less_than_on_stock():
+    setups = [setup for setup in SETUPS if setup.name in ("movable", "probe")]
+    counted = {name: bench.count(name, image(bench.CONFIG, tree), setups)
+               for name, tree in (("stock", "stock"), ("ours", "linux"))}
+    for flow in bench.compare(counted):
+        limit = next((limit for name, limit in TARGETS.items() if flow["name"].startswith(name)), 1.01)
+        assert flow["ratio"] <= limit, json.dumps(flow)
