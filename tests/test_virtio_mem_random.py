@@ -77,5 +77,6 @@ def settle(memory, mib):
 
 def hotplug(vm, action, block):
     """As Memory.hotplug(), but without a look at all pages: time matters."""
-    _, output = vm.call(f"hotplug {action} {block} 5", timeout=60)
+    # A signal ends offlining only between two rounds, and a round with huge pages takes its time.
+    _, output = vm.call(f"hotplug {action} {block} 5", timeout=300)
     return output.split()[0]
