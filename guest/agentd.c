@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include "common.h"
 
 #define MAX_JOBS	16
 #define MAX_PAYLOAD	65536	/* lab/agent.py knows this number */
@@ -57,12 +58,6 @@ struct job {
 static struct job jobs[MAX_JOBS];
 static int port;
 static int child_died[2];
-
-static void die(const char *what)
-{
-	fprintf(stderr, "agentd: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void write_all(const void *data, size_t length)
 {

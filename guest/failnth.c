@@ -15,17 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int xopen(const char *path, int flags)
-{
-	int fd = open(path, flags);
-
-	if (fd < 0) {
-		fprintf(stderr, "failnth: %s: %s\n", path, strerror(errno));
-		exit(1);
-	}
-	return fd;
-}
+#include "common.h"
 
 int main(int argc, char **argv)
 {

@@ -6,7 +6,6 @@
  * Prints "pfn=0x... pid=..." and stays in the background until it is killed.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,17 +14,12 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "common.h"
 
 #define PAGE	4096UL
 #define CHUNK	(4096 * PAGE)
 
 static int pagemap;
-
-static void __attribute__((noreturn)) die(const char *what)
-{
-	fprintf(stderr, "pin: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static unsigned long pfn_of(uint64_t entry)
 {

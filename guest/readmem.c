@@ -13,27 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "common.h"
 
 #define KCORE		"/proc/kcore"
 #define KPAGEFLAGS	"/proc/kpageflags"
 #define PAGE		4096UL
 #define POISON		0xaa	/* PAGE_POISON */
 #define KPF_BUDDY	10
-
-static void __attribute__((noreturn)) die(const char *what)
-{
-	fprintf(stderr, "readmem: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int xopen(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		die(path);
-	return fd;
-}
 
 static void read_at(int fd, const char *path, void *buf, size_t size, off_t pos)
 {
@@ -100,7 +86,7 @@ static void tell_free_pages(int kcore, const Elf64_Phdr *phdr, int nr,
 			    unsigned long start_pfn, unsigned long nr_pages)
 {
 	unsigned long zero = 0, poison = 0, other = 0, pfn;
-	int kpageflags = xopen(KPAGEFLAGS);
+	int kpageflags = xopen(KPAGEFLAGS, O_RDONLY);
 	unsigned char page[PAGE];
 	uint64_t flags;
 	int i;
@@ -142,7 +128,7 @@ int main(int argc, char **argv)
 		fputs("usage: readmem [FIRST_PFN | --find TEXT | START_PFN NR_PAGES]\n", stderr);
 		return 2;
 	}
-	kcore = xopen(KCORE);
+	kcore = xopen(KCORE, O_RDONLY);
 	read_at(kcore, KCORE, &ehdr, sizeof(ehdr), 0);
 	phdr = calloc(ehdr.e_phnum, sizeof(*phdr));
 	if (!phdr)

@@ -6,7 +6,6 @@
  * background until it is killed.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -16,18 +15,13 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "common.h"
 
 #define PAGE	4096UL
 #define NR	512UL
 #define HELD	5	/* any page but the first */
 
 static int pipefd[2];
-
-static void __attribute__((noreturn)) die(const char *what)
-{
-	fprintf(stderr, "thp: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void drop(int sig)
 {

@@ -5,6 +5,7 @@
  *   xenlend map N       grant N pages to this very domain, map them, and verify
  *                       that both see the same data
  *   xenlend reserve N   have room for N grants, and map nothing
+ *   xenlend fault N     ask for that, but where the answer cannot be written to
  *   xenlend splice N    map N pages of the test module xen_lend, give them to a
  *                       pipe, and unmap them: the pipe has the references then
  *
@@ -12,7 +13,6 @@
  * and gives everything back in order; the others just end.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -29,15 +29,10 @@ typedef uint32_t grant_ref_t;
 typedef uint16_t domid_t;
 #include <xen/gntalloc.h>
 #include <xen/gntdev.h>
+#include "common.h"
 
 #define PAGE	4096UL
 #define WORDS	(PAGE / sizeof(uint64_t))
-
-static void die(const char *what)
-{
-	fprintf(stderr, "xenlend: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void *xmalloc(size_t size)
 {
@@ -46,15 +41,6 @@ static void *xmalloc(size_t size)
 	if (!p)
 		die("memory");
 	return p;
-}
-
-static int xopen(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		die(path);
-	return fd;
 }
 
 static void *xmap(int fd, size_t size, off_t offset)
@@ -71,7 +57,7 @@ static struct ioctl_gntalloc_alloc_gref *grant_pages(unsigned long n, int *fd)
 {
 	struct ioctl_gntalloc_alloc_gref *own;
 
-	*fd = xopen("/dev/xen/gntalloc");
+	*fd = xopen("/dev/xen/gntalloc", O_RDWR);
 	own = xmalloc(sizeof(*own) + n * sizeof(own->gref_ids[0]));
 	own->domid = 0;
 	own->flags = GNTALLOC_FLAG_WRITABLE;
@@ -87,7 +73,7 @@ static struct ioctl_gntdev_map_grant_ref *reserve(unsigned long n,
 {
 	struct ioctl_gntdev_map_grant_ref *room;
 
-	*fd = xopen("/dev/xen/gntdev");
+	*fd = xopen("/dev/xen/gntdev", O_RDWR);
 	room = xmalloc(sizeof(*room) + n * sizeof(room->refs[0]));
 	room->count = n;
 	for (unsigned long i = 0; i < n; i++)
@@ -95,6 +81,24 @@ static struct ioctl_gntdev_map_grant_ref *reserve(unsigned long n,
 	if (ioctl(*fd, IOCTL_GNTDEV_MAP_GRANT_REF, room))
 		die("room for grants");
 	return room;
+}
+
+/* The same with the answer to a page that can be read only: there is no room. */
+static void fail_to_reserve(unsigned long n)
+{
+	struct ioctl_gntdev_map_grant_ref *room;
+	size_t size = sizeof(*room) + n * sizeof(room->refs[0]);
+	int fd = xopen("/dev/xen/gntdev", O_RDWR);
+
+	room = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (room == MAP_FAILED)
+		die("mmap");
+	room->count = n;
+	if (mprotect(room, size, PROT_READ))
+		die("mprotect");
+	if (!ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, room) || errno != EFAULT)
+		die("room for grants is not refused");
 }
 
 static uint64_t word(unsigned long i, int round)
@@ -165,7 +169,7 @@ static void map(unsigned long n, sigset_t *set)
 
 static void splice_pages(unsigned long n, sigset_t *set)
 {
-	int fd = xopen("/dev/xen_lend"), ends[2];
+	int fd = xopen("/dev/xen_lend", O_RDWR), ends[2];
 	void *p = xmap(fd, n * PAGE, 0);
 	struct iovec all = { .iov_base = p, .iov_len = n * PAGE };
 
@@ -185,7 +189,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (!n) {
-		fputs("usage: xenlend map|reserve|splice N\n", stderr);
+		fputs("usage: xenlend map|reserve|fault|splice N\n", stderr);
 		return 2;
 	}
 	sigemptyset(&set);
@@ -196,6 +200,9 @@ int main(int argc, char **argv)
 		map(n, &set);
 	} else if (!strcmp(argv[1], "reserve")) {
 		reserve(n, NULL, &fd);
+		wait_for_term(&set);
+	} else if (!strcmp(argv[1], "fault")) {
+		fail_to_reserve(n);
 		wait_for_term(&set);
 	} else if (!strcmp(argv[1], "splice")) {
 		splice_pages(n, &set);

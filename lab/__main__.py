@@ -41,12 +41,12 @@ def resize(options):
 def check(options):
     from lab import check
     part = options.all if isinstance(options.all, str) else None
-    return check.check(options.pattern, part, bool(options.all))
+    return check.check(options.pattern, part, bool(options.all), options.resume)
 
 
 def lint(options):
     from lab import lint
-    return lint.lint(options.quick)
+    return lint.lint(options.full)
 
 
 def demo(options):
@@ -57,6 +57,23 @@ def demo(options):
 def bench(options):
     from lab import bench
     bench.bench(options.pattern)
+
+
+def series(options):
+    from lab import series, upstream
+    if options.upstream:
+        upstream.check(options.upstream)
+    series.series(options.name)
+
+
+def rebase(options):
+    from lab import rebase
+    return rebase.rebase(options.version)
+
+
+def bisect(options):
+    from lab import bisect
+    return bisect.bisect(options.pattern, options.steps, options.again)
 
 
 def clean(options):
@@ -99,6 +116,8 @@ def parser():
     command.add_argument("pattern", nargs="?", help="only tests with this in their name (* and ? work)")
     command.add_argument("--all", nargs="?", const=True, metavar="PART",
                          help="the named parts too, or only that part")
+    command.add_argument("--resume", action="store_true",
+                         help="count what has passed in this very state, and run only the rest")
 
     command = add(tree, "make or update build/linux: the base kernel and the series as commits")
     command.add_argument("--source", metavar="PATH",
@@ -118,11 +137,27 @@ def parser():
     command = add(resize, "resize the virtio-mem device of the guest that boot has started")
     command.add_argument("size", help="for example 256M")
 
-    command = add(lint, "checkpatch, sparse, Python and shell checks, round trip of kernel/")
-    command.add_argument("--quick", action="store_true", help="without sparse")
+    command = add(lint, "checkpatch, the Coccinelle rule, Python and shell checks, round trip of kernel/")
+    command.add_argument("--full", action="store_true",
+                         help="sparse, Sphinx and kernel-doc as well, for which kernels are built")
 
     command = add(bench, "count the instructions of each flow, on stock and with the series")
     command.add_argument("pattern", nargs="?", help="only the guests with this in their name")
+
+    command = add(series, "write the series as mails: build/series")
+    command.add_argument("name", nargs="?", metavar="SUB", help="only that sub-series")
+    command.add_argument("--upstream", metavar="PATH", help="first compare the files that it touches "
+                         "with Linux itself, a tarball or git tree of that version")
+
+    command = add(rebase, "move the series to another kernel version: build/rebase")
+    command.add_argument("version", help="7.2, say, of a package linux-source-7.2; or a kernel tarball "
+                                         "or git tree")
+
+    command = add(bisect, "try each patch by itself, and the tip in many configurations")
+    command.add_argument("pattern", nargs="?", help="only steps with this in their name, which "
+                                                    "starts with off: or tip:")
+    command.add_argument("--steps", type=int, metavar="N", help="only so many now")
+    command.add_argument("--again", action="store_true", help="those that failed, too")
 
     command = add(clean, "remove build/")
     command.add_argument("--cache", action="store_true", help="the cache as well")
@@ -137,7 +172,7 @@ def archs(options):
     if "config" in options:
         return [kernel.arch_of(options.config)]
     if options.function is check and options.all:       # a part may have its architecture's name
-        return [each for each in arch.ARCHS.values() if options.all in (True, each.name)]
+        return [each for each in arch.ARCHS.values() if each.qemu and options.all in (True, each.name)]
     return []
 
 

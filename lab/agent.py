@@ -2,12 +2,15 @@
 
 import struct
 import threading
+import time
 
+from lab import splat
 from lab.errors import LabError
 
 HEADER = struct.Struct("<III")
 HELLO, RUN, KILL, OUTPUT, EXIT = range(5)
 MAX_PAYLOAD = 65536
+PATIENCE = 30       # seconds for a command that still runs when the kernel has crashed
 
 
 class Job:
@@ -19,6 +22,7 @@ class Job:
         self._number = number
         self._output = bytearray()
         self._rc = None
+        self._log_before = agent.log.stat().st_size
 
     @property
     def finished(self):
@@ -30,10 +34,18 @@ class Job:
         return bytes(self._output).decode(errors="surrogateescape")
 
     def wait(self, timeout=60):
-        """Return (exit status, output), or raise what the guest died of."""
-        if not self._agent.wait(lambda: self.finished, timeout):
-            self.kill()
-            raise self._agent.error(f"no end within {timeout} s of: {self.command}")
+        """
+        Return (exit status, output), or raise what the guest died of. If its kernel has crashed, but
+        is not dead, the command may wait for what is gone: it does not get all of its time then.
+        """
+        end = time.monotonic() + timeout
+        while not self._agent.wait(lambda: self.finished, min(PATIENCE, end - time.monotonic())):
+            said = self._agent.log.read_bytes()[self._log_before:]
+            crashes = splat.crashes(said.decode(errors="replace"))
+            if crashes or time.monotonic() >= end:
+                self.kill()
+                raise self._agent.error(f"no end of: {self.command}; {crashes[0]}" if crashes else
+                                        f"no end within {timeout} s of: {self.command}")
         return self._rc, self.output
 
     def kill(self):
@@ -44,9 +56,9 @@ class Job:
 class Agent:
     """Sends commands and sorts what comes back, in a thread of its own."""
 
-    def __init__(self, sock, error):
-        """`error` makes the exception to raise, from what went wrong."""
-        self.error = error
+    def __init__(self, sock, log, error):
+        """`log` is the console's; `error` makes the exception to raise, from what went wrong."""
+        self.log, self.error = log, error
         self._socket = sock
         self._changed = threading.Condition()
         self._jobs = {}

@@ -118,6 +118,17 @@ def contents(deb, pattern):
                     yield name, tar.extractfile(member).read()
 
 
+def suites_with(package, suites):
+    """[(version, suite)] of a package, the newest first."""
+    found, mirror = [], _mirror()
+    for suite in suites:
+        _configure(mirror, suite, "all")
+        _apt("apt-get", "update", error=f"no network? cannot read {suite} from {mirror}")
+        found += [(version, suite) for version in _versions(package)]
+    return sorted(found, key=lambda each: [int(number) for number in re.findall(r"\d+", each[0])],
+                  reverse=True)
+
+
 def _mirror():
     """The address of Debian's archive in the machine's own configuration.
 
@@ -182,7 +193,7 @@ def _apt(*command, error, cwd=None, while_waiting=lambda: None):
         process.wait()
     if process.returncode:
         lines = output.strip().splitlines()
-        why = next((line for line in lines if re.match(r"[EW]: ", line)),
+        why = next((line for kind in "EW" for line in lines if line.startswith(f"{kind}: ")),
                    lines[-1] if lines else "failed")
         raise LabError(f"{error}: {why[:200]}")
     return output

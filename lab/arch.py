@@ -20,6 +20,11 @@ class Arch:
     packages: tuple     # of Debian: QEMU and, for use elsewhere, the compiler
 
     @property
+    def source(self):
+        """Its folder in arch/."""
+        return "x86" if self.name == "i386" else self.name
+
+    @property
     def native(self):
         return self.machine == platform.machine()
 
@@ -51,6 +56,12 @@ ARCHS = {arch.name: arch for arch in (
           "-prom-env", "auto-boot?=true"),
          "hvc0", "/dev/hvc1", ("-serial", "chardev:agent"),
          ("qemu-system-ppc", "gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross")),
+    # Those that are only compiled, by ./run bisect
+    Arch("i386", "i386", "x86_64", "x86_64-linux-gnu-", "vmlinux", (), "", "", (), ()),
+    Arch("s390", "s390x", "s390x", "s390x-linux-gnu-", "vmlinux", (), "", "", (),
+         ("gcc-s390x-linux-gnu",)),
+    Arch("riscv", "riscv64", "riscv64", "riscv64-linux-gnu-", "vmlinux", (), "", "", (),
+         ("gcc-riscv64-linux-gnu",)),
 )}
 X86 = ARCHS["x86"]
 PSERIES = ARCHS["powerpc"]

@@ -6,9 +6,9 @@ signature, no version or configuration of git.
 
 import shutil
 
-from lab import files, patches, source, tree
+from lab import files, patches, tree
 from lab.errors import LabError
-from lab.git import git, resolve
+from lab.git import git
 from lab.paths import KERNEL, shown
 from lab.progress import say
 
@@ -84,12 +84,10 @@ def on_disk():
 
 
 def _base():
-    commit = resolve(tree.LINUX, tree.BASE) if tree.LINUX.is_dir() else None
-    if not commit:
-        raise LabError("there is no build/linux yet: ./run tree makes it")
-    if git(tree.LINUX, "merge-base", commit, "HEAD") != commit:
+    base = tree.base()
+    if git(tree.LINUX, "merge-base", base.commit, "HEAD") != base.commit:
         raise LabError("build/linux is not on its base any more")
-    return source.Base(commit, "")
+    return base
 
 
 def _patch(commit):

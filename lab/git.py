@@ -14,13 +14,13 @@ class GitError(LabError):
     """Git said no; the message is the first line that it printed."""
 
 
-def git(repository, *arguments, data=None, env=None, strip=True):
-    """Run git in a repository and return what it prints."""
+def git(repository, *arguments, data=None, env=None, strip=True, codes=(0,)):
+    """Run git in a repository and return what it prints; other exit codes than `codes` are errors."""
     host.need_tools("git")
     result = subprocess.run(
         ["git", "-c", "safe.directory=*", "-C", repository, *arguments],
         input=data, env=os.environ | ENV | (env or {}), capture_output=True)
-    if result.returncode:
+    if result.returncode not in codes:
         lines = result.stderr.decode(errors="replace").strip().splitlines()
         raise GitError(f"git {arguments[0]}: {(lines or ['failed'])[0]}")
     output = result.stdout.decode(errors="surrogateescape")

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-from lab.arch import X86
+from lab.arch import ARCHS, X86
 from lab.errors import LabError
 from lab.progress import say
 
@@ -15,17 +15,22 @@ BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
 GUEST = BUILD + [*X86.packages, "busybox-static"]
 PICTURE = ["librsvg2-bin", "fonts-dejavu-core"]
 LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes", "mandoc", "coccinelle"]
+DOCS = ["python3-sphinx"]
 MODEL = ["build-essential", "spin"]
 BENCH = GUEST + ["gnuplot-nox"]
 
 PACKAGES = {
     "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST,
-    "demo": GUEST + PICTURE, "bench": BENCH, "lint": LINT,
+    "demo": GUEST + PICTURE, "bench": BENCH, "lint": LINT + DOCS,
+    "series": TREE + ["perl"], "rebase": TREE,
+    "bisect": GUEST + [package for arch in ARCHS.values() for package in arch.packages
+                       if package.startswith("gcc-")],
     "check": sorted({*GUEST, *PICTURE, *LINT, *MODEL, "python3-pytest"}),
 }
 
 # What only a named part of the tests needs.
-PARTS = {"bench": ["gnuplot-nox"], "fuzz": ["clang", "libclang-rt-dev"]}
+PARTS = {"mails": ["b4"], "bench": ["gnuplot-nox"], "fuzz": ["clang", "libclang-rt-dev"],
+         "mutations": ARCHS["powerpc"].packages}
 
 
 def install(command, archs=(), part=None):

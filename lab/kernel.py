@@ -1,12 +1,13 @@
 """Configure and build a kernel: a tree, and a list of kconfig fragments."""
 
+import hashlib
 import os
 import re
 import subprocess
 
 from lab import arch, files, host, tree
 from lab.errors import LabError
-from lab.git import GitError, git
+from lab.git import git
 from lab.paths import BUILD, CACHE, KERNEL, LOGS, shown
 from lab.progress import Progress
 
@@ -56,14 +57,22 @@ def objects_of(name, config):
 
 
 def fragments(config):
-    """The text of a fragment, after that of those it is based on ("# base: guest")."""
+    """The text of a fragment, after that of those it is based on ("# base: guest"), each once."""
+    texts = {}
+    _collect(config, texts)
+    return "".join(texts.values())
+
+
+def _collect(config, texts):
     path = CONFIGS / config
     if not path.is_file():
         known = ", ".join(sorted(file.name for file in CONFIGS.iterdir()))
         raise LabError(f"no config is called {config}; there are: {known}")
     text = path.read_text()
-    bases = re.findall(r"^# base: (.*)$", text, re.M)
-    return "".join(fragments(base) for line in bases for base in line.split()) + text
+    for line in re.findall(r"^# base: (.*)$", text, re.M):
+        for base in line.split():
+            _collect(base, texts)
+    texts.setdefault(config, text)
 
 
 def arch_of(config):
@@ -78,31 +87,50 @@ def symbols(text):
     return {match[1]: match[0] for match in re.finditer(pattern, text, re.M)}
 
 
-def known(name, symbol):
-    """Does the Kconfig of this tree have the symbol?"""
-    try:
-        return bool(git(BUILD / name, "grep", "-qE",
-                        rf"^\s*(menu)?config {symbol.removeprefix('CONFIG_')}$",
-                        "--", "*Kconfig*") or True)
-    except GitError:
-        return False
+def known(name):
+    """All symbols that the Kconfig of this tree has."""
+    lines = git(BUILD / name, "grep", "-hE", r"^\s*(menu)?config \w+$", "--", "*Kconfig*")
+    return {f"CONFIG_{line.split()[-1]}" for line in lines.splitlines()}
 
 
-def configure(name, config):
-    """allnoconfig and the fragments; every line of them has to survive.
+def configure(name, config, more=""):
+    """allnoconfig, the fragments and `more` of their kind; every line of them has to survive.
 
     A symbol that the tree does not have is another matter: those that the series
     adds are not in stock, nor in a series that is half written.
     """
     objects = objects_of(name, config)
-    wanted = symbols(fragments(config))
-    files.write(objects / "lab.config", "\n".join(wanted.values()) + "\n")
+    wanted = symbols(fragments(config) + more)
+    text = "\n".join(wanted.values()) + "\n"
+    kconfig = _kconfig(BUILD / name, arch_of(config))
+    if kconfig and read(objects / "lab-configured") == _configured(objects, text, kconfig):
+        return
+    files.write(objects / "lab.config", text)
     make("configure", name, config, "allnoconfig", "KCONFIG_ALLCONFIG=lab.config")
     got = symbols((objects / ".config").read_text())
-    for symbol, line in wanted.items():
-        if got.get(symbol, f"# {symbol} is not set") != line and known(name, symbol):
-            raise LabError(f"config {config}: {line} did not survive, {name} has "
-                           f"{got.get(symbol, 'it invisible (a dependency is missing)')}")
+    lost = [symbol for symbol, line in wanted.items()
+            if got.get(symbol, f"# {symbol} is not set") != line]
+    if lost:
+        lost = sorted(known(name).intersection(lost))
+    if lost:
+        symbol = lost[0]
+        raise LabError(f"config {config}: {wanted[symbol]} did not survive, {name} has "
+                       f"{got.get(symbol, 'it invisible (a dependency is missing)')}")
+    if kconfig:
+        files.write(objects / "lab-configured", _configured(objects, text, kconfig))
+
+
+def _kconfig(path, machine):
+    """What a configuration depends on beside the fragments; None if it is being worked on."""
+    if git(path, "diff", "HEAD", "--name-only", "--", "*Kconfig*"):
+        return None
+    return git(path, "ls-files", "--stage", "--", "*Kconfig*") + _compiler(machine)
+
+
+def _configured(objects, *made_from):
+    """A digest of a configuration and what it was made from."""
+    parts = [*made_from, read(objects / ".config") or ""]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def make(step, name, config, *targets):
@@ -143,9 +171,12 @@ def _first_error(log):
 
 
 def _state(path, machine):
-    compiler = subprocess.run([f"{machine.prefix}gcc", "--version"], capture_output=True,
-                              text=True).stdout
-    return f"{git(path, 'rev-parse', 'HEAD^{tree}')} {compiler.splitlines()[0]}\n"
+    return f"{git(path, 'rev-parse', 'HEAD^{tree}')} {_compiler(machine)}\n"
+
+
+def _compiler(machine):
+    return subprocess.run([f"{machine.prefix}gcc", "--version"], capture_output=True,
+                          text=True).stdout.splitlines()[0]
 
 
 def built(objects):

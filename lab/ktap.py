@@ -9,6 +9,12 @@ def cases(sources):
             for name in re.findall(r"\bKUNIT_CASE\w*\(\s*(\w+)", source.read_text())]
 
 
+def suite(source):
+    """Name of the suite that a source has."""
+    return re.search(r"^static struct kunit_suite \w+ = {\n\t\.name = \"(\w+)\"", source.read_text(),
+                     re.M)[1]
+
+
 def parse(results):
     """{case: (verdict, its log)} from KTAP; verdict is ok, not ok or SKIP."""
     found, log = {}, []

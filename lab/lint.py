@@ -1,15 +1,14 @@
 """Everything that can be said about the sources without booting them."""
 
-import os
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import cocci, export, files, host, kernel, patches, tree
+from lab import checkpatch, cocci, docs, export, files, host, kernel, patches, touched, tree
 from lab.errors import LabError
-from lab.git import git, resolve
+from lab.git import GitError, git
 from lab.paths import GUEST, KERNEL, OFFMAP, ROOT, TESTS, shown
 from lab.progress import say
 
@@ -17,13 +16,17 @@ EXCEPTIONS = KERNEL / "checkpatch-exceptions"
 CONFIGS = ("guest", "debug")
 
 
-def lint(quick=False):
-    """Run all checks, each to its end; return the exit code."""
+def lint(full=False):
+    """
+    Run the checks, each to its end; return the exit code. What takes minutes, or needs built kernels, is
+    only run with `full`.
+    """
     host.need_tools("mandoc", "perl", "shellcheck", "sparse")
     tree.make("linux")
-    checks = [patches_checked, exported, symbols_known, python, shell, man_pages, coccinelle]
-    if not quick:
-        checks.append(sparse)
+    checks = [patches_checked, exported, mutations_apply, symbols_known, python, shell, man_pages,
+              coccinelle]
+    if full:
+        checks += [documents, sparse]
     found = 0
     # Nearly all of the time goes to other programs: one beside the other.
     pool = ThreadPoolExecutor()
@@ -37,28 +40,16 @@ def lint(quick=False):
 
 def patches_checked():
     """checkpatch --strict over the series, the guest's programs, offmap and the test modules"""
-    script = tree.LINUX / "scripts/checkpatch.pl"
-    command = ["perl", script, "--strict", "--terse", "--show-types", "--color=never"]
-    names = [patches.PATCHES / name for name, _ in patches.series()]
-    programs = sorted([*GUEST.glob("*.c"), *OFFMAP.rglob("*.[ch]"),
+    series = [patches.PATCHES / name for name, _ in patches.series()]
+    programs = sorted([*GUEST.glob("*.[ch]"), *OFFMAP.rglob("*.[ch]"),
                        *(TESTS / "modules").glob("*.[ch]")])
-    share = os.cpu_count() or 1
-    runs = [[*command, *names[first::share]] for first in range(min(share, len(names)))]
-    runs.append([*command, "-f", *programs])
-    with ThreadPoolExecutor(share) as pool:
-        output = "".join(pool.map(lambda run: _output(run, cwd=tree.LINUX), runs))
-    for left in tree.LINUX.glob(".checkpatch-camelcase.*"):
-        left.unlink()
     allowed, used = _exceptions(), set()
-    for line in output.splitlines():
-        match = re.match(r"(.*?):\d+: (?:ERROR|WARNING|CHECK):(\w+): ", line)
-        if not match:
-            continue
-        keys = {(name, match[2]) for name in (Path(match[1]).name, "*.patch" if
-                match[1].endswith(".patch") else "*.c")} & allowed
+    for path, line, kind, what in [*checkpatch.findings(_output, series),
+                                   *checkpatch.findings(_output, programs, "-f")]:
+        keys = {(name, kind) for name in (path.name, "*.patch" if path in series else "*.c")} & allowed
         used |= keys
         if not keys:
-            yield line.replace(f"{ROOT}/", "")
+            yield f"{shown(path)}:{line}: {kind}: {what}"
     for name, kind in sorted(allowed - used):
         yield f"{shown(EXCEPTIONS)}: {name} {kind} is not needed"
 
@@ -75,11 +66,21 @@ def exported():
     return export.differences()
 
 
+def mutations_apply():
+    """every mutation applies to the series"""
+    for path in sorted((TESTS / "mutations").glob("*.patch")):
+        try:
+            git(tree.LINUX, "apply", "--check", path)
+        except GitError as error:
+            yield f"{shown(path)}: {error}"
+
+
 def symbols_known():
     """every symbol in kernel/configs exists"""
+    known = kernel.known("linux")
     for path in sorted((KERNEL / "configs").iterdir()):
         for symbol in kernel.symbols(path.read_text()):
-            if not kernel.known("linux", symbol):
+            if symbol not in known:
                 yield f"{shown(path)}: the kernel has no {symbol}"
 
 
@@ -115,12 +116,18 @@ def coccinelle():
         yield f"{path}:{line}: {what}"
 
 
+def documents():
+    """Sphinx and kernel-doc over the documents and comments that the series touches"""
+    for path, line, message in docs.findings():
+        yield f"{path}:{line or ''}: {message}"
+
+
 def sparse():
     """sparse over the files that the series touches"""
-    touched = _touched_functions()
+    lines_of = touched.functions("*.c")
     compiled = {config: [] for config in CONFIGS}
     kernel.build("linux", "guest")
-    for path in sorted(touched):
+    for path in sorted(lines_of):
         for config in CONFIGS:
             if (kernel.objects_of("linux", config) / path).with_suffix(".o").exists():
                 compiled[config].append(path)
@@ -135,27 +142,8 @@ def sparse():
             log = kernel.make("sparse", "linux", config, "C=2", *objects)
         for line in dict.fromkeys(log.read_text(errors="replace").splitlines()):
             match = re.match(r"(?:\.\./)?(\S+?):(\d+):\d+: (?:warning|error): ", line)
-            if match and any(int(match[2]) in lines for lines in touched.get(match[1], ())):
+            if match and any(int(match[2]) in lines for lines in lines_of.get(match[1], ())):
                 yield line.removeprefix("../")
-
-
-def _touched_functions():
-    """{path of a .c file: line ranges of the functions that the series changes}.
-
-    What sparse says about the rest of such a file is the base kernel's own.
-    """
-    base = resolve(tree.LINUX, tree.BASE)
-    diff = git(tree.LINUX, "diff", "-U0", "--function-context", "--no-renames",
-               "--diff-filter=AM", "--dst-prefix=b/", base, "HEAD", "--", "*.c")
-    touched, path = {}, None
-    for line in diff.splitlines():
-        if line.startswith("+++ b/"):
-            path = line.removeprefix("+++ b/")
-            touched[path] = []
-        elif match := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line):
-            start = int(match[1])
-            touched[path].append(range(start, start + int(match[2] or 1)))
-    return touched
 
 
 def _output(command, cwd=None):

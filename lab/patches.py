@@ -6,11 +6,12 @@ import tempfile
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.git import GitError, git, resolve
+from lab.git import GitError, git
 from lab.paths import KERNEL, shown
 
 SERIES = KERNEL / "series"
 PATCHES = KERNEL / "patches"
+STEPS = "refs/lab/steps"     # of a repository: each patch, on what it was applied to
 
 
 def series():
@@ -38,27 +39,31 @@ def apply(repository, base, mutation=None):
     for file in files:
         if not file.is_file():
             raise LabError(f"kernel/series names {file.name}, which is not in kernel/patches")
-    if mutation:
-        files.append(mutation)
-    ref = f"refs/lab/{_key(base.commit, files)}"
-    done = resolve(repository, ref)
-    if done:
-        return done
-    commit = base.commit
+    return _apply(repository, base, [*files, mutation] if mutation else files)
+
+
+def _apply(repository, base, files):
+    """Begins where this series differs from those that have been applied before: each step has a ref."""
+    there = git(repository, "for-each-ref", "--format=%(refname) %(objectname)", f"{STEPS}/")
+    done = dict(line.split() for line in there.splitlines())
+    commit, made = base.commit, {}
     with tempfile.TemporaryDirectory() as directory:
         env = {"GIT_INDEX_FILE": f"{directory}/index"}
-        git(repository, "read-tree", commit, env=env)
         for file in files:
-            commit = _commit(repository, base, commit, file, Path(directory), env)
-    git(repository, "update-ref", ref, commit)
+            ref = f"{STEPS}/{_key(commit, file)}"
+            if ref in done:
+                commit = done[ref]
+                continue
+            if not made:
+                git(repository, "read-tree", commit, env=env)
+            commit = made[ref] = _commit(repository, base, commit, file, Path(directory), env)
+    for ref, made_commit in made.items():
+        git(repository, "update-ref", ref, made_commit)
     return commit
 
 
-def _key(commit, files):
-    key = hashlib.sha256(commit.encode())
-    for file in files:
-        key.update(file.read_bytes())
-    return key.hexdigest()
+def _key(commit, file):
+    return hashlib.sha256(commit.encode() + file.read_bytes()).hexdigest()
 
 
 def _commit(repository, base, parent, file, directory, env):

@@ -42,12 +42,33 @@ def get(named=None):
         _make_repository()
         if not named:
             return _package()
-        path = Path(named).absolute()
-        if path.is_dir():
-            return _base(_from_git(path), path)
-        if path.is_file():
-            return _base(_from_file(path), path)
-        raise LabError(f"source {named}: no such file or git tree")
+        return _meant(_named(named))
+
+
+def any_version(named):
+    """A Linux of whatever version, from a tarball, a package or a git tree."""
+    with files.locked(CACHE / ".lock"):
+        _make_repository()
+        return _named(named)
+
+
+def version(repository, commit):
+    """Of the kernel in a commit, as 7.3.4."""
+    makefile = git(repository, "show", f"{commit}:Makefile")
+    try:
+        return ".".join(re.search(rf"^{key} = (\d+)$", makefile, re.M)[1]
+                        for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+    except TypeError:
+        raise LabError("no Linux kernel") from None
+
+
+def _named(named):
+    path = Path(named).absolute()
+    if path.is_dir():
+        return _base(_from_git(path), path)
+    if path.is_file():
+        return _base(_from_file(path), path)
+    raise LabError(f"source {named}: no such file or git tree")
 
 
 def _make_repository():
@@ -59,20 +80,22 @@ def _make_repository():
 
 
 def _base(commit, origin):
-    """The commit as a Base, if it is a Linux that the series can be meant for."""
+    """The commit as a Base, if it is a Linux."""
     try:
-        makefile = git(REPOSITORY, "show", f"{commit}:Makefile")
-        version = ".".join(re.search(rf"^{key} = (\d+)$", makefile, re.M)[1]
-                           for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
-    except (LabError, TypeError):
+        return Base(commit, version(REPOSITORY, commit))
+    except LabError:
         raise LabError(f"source {origin}: no Linux kernel in it") from None
+
+
+def _meant(base):
+    """The base, if it is a Linux that the series can be meant for."""
     wanted = pin()["version"]
-    if version.rpartition(".")[0] != wanted.rpartition(".")[0]:
-        raise LabError(f"source {origin}: is Linux {version}, "
+    if base.version.rpartition(".")[0] != wanted.rpartition(".")[0]:
+        raise LabError(f"source: is Linux {base.version}, "
                        f"the series is for {wanted.rpartition('.')[0]}.y")
-    if version != wanted:
-        say(f"warning: the base is Linux {version}, the series was made for {wanted}")
-    return Base(commit, version)
+    if base.version != wanted:
+        say(f"warning: the base is Linux {base.version}, the series was made for {wanted}")
+    return base
 
 
 # From the package
@@ -81,7 +104,7 @@ def _package():
     pinned = pin()
     known = resolve(REPOSITORY, f"refs/base/{pinned['sha256']}")
     if known:
-        return _base(known, pinned["package"])
+        return _meant(_base(known, pinned["package"]))
     debs = CACHE / "downloads"
     deb = debs / f"{pinned['package']}_{pinned['package-version']}_all.deb"
     if deb.exists() and _sha256(deb) != pinned["sha256"]:
@@ -96,7 +119,7 @@ def _package():
             deb.unlink()
             raise LabError(f"{deb.name}: wrong checksum, kernel/base wants "
                            f"{pinned['sha256'][:16]}...; thrown away")
-    return _base(_from_file(deb), deb.name)
+    return _meant(_base(_from_file(deb), deb.name))
 
 
 def _sha256(path):

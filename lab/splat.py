@@ -22,6 +22,10 @@ _SPLAT = re.compile(r"""
 """, re.VERBOSE)
 
 
+# After these, a task or a CPU is gone or hangs, with the locks that it has.
+_CRASH = re.compile(r"^Oops\b|^Kernel panic\b|^(?:rcu: )?INFO: .*\bstalls?\b|"
+                    r"^INFO: task .* blocked for more than\b")
+
 # No mistake of the kernel's, but worth knowing of where a program was killed.
 _OOM = re.compile("^(?:Out of memory|Memory cgroup out of memory): Killed process")
 
@@ -39,6 +43,10 @@ def find(console, what=_SPLAT):
 def why_killed(console):
     """Lines that may tell why a program in the guest died."""
     return find(console) + find(console, _OOM)
+
+
+def crashes(console):
+    return find(console, _CRASH)
 
 
 def panicked(console):

@@ -1,8 +1,10 @@
 """
-The kernel's work trees: build/linux (base + series), build/stock (base alone) and build/mutant
-(base + series + the patch that the environment variable MUTATION names, which breaks something).
+The kernel's work trees: build/linux (base + series), build/stock (base alone), build/mutant
+(base + series + the patch that the environment variable MUTATION names, which breaks something) and
+build/bisect (base + a part of the series: whatever commit is looked at).
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -17,6 +19,7 @@ from lab.progress import say
 LINUX = BUILD / "linux"
 STOCK = BUILD / "stock"
 MUTANT = BUILD / "mutant"
+BISECT = BUILD / "bisect"
 
 # What we remember in build/linux: the base, the commit that was last the same as
 # kernel/, and what kernel/ was at that time (as the commits that it makes).
@@ -46,6 +49,32 @@ def make(name, named=None, force=False):
         _move(path, base, wanted, force)
         files.write(BUILD / "base", f"{_pinned()} {base.commit} {base.version}\n")
     return path
+
+
+def base():
+    """What build/linux is made on."""
+    commit = resolve(LINUX, BASE) if LINUX.is_dir() else None
+    if not commit:
+        raise LabError("there is no build/linux yet: ./run tree makes it")
+    return source.Base(commit, source.version(LINUX, commit))
+
+
+def commits():
+    """The commits in build/linux on its base, the first one first."""
+    return git(LINUX, "rev-list", "--reverse", f"{BASE}..HEAD").split()
+
+
+def at(commit):
+    """Check out a commit of build/linux in build/bisect, writing only the files that differ."""
+    with files.locked(BUILD / ".bisect.lock"):
+        if not (BISECT / ".git").exists():
+            _clone(BISECT, _base())
+        _finish_interrupted(BISECT)
+        if not resolve(BISECT, f"{commit}^{{commit}}"):
+            git(BISECT, "fetch", "--quiet", LINUX, commit)
+        with _moving(BISECT):
+            git(BISECT, "checkout", "--quiet", "--force", "--detach", commit)
+    return BISECT
 
 
 def _mutation():
@@ -114,10 +143,8 @@ def _move(path, base, wanted, force):
             raise LabError(f"{shown(path)} has work that is not exported, and the series or "
                            f"the base has changed: ./run export writes it to kernel/, "
                            f"./run tree --force throws it away")
-        marker = path / ".git/lab-moving"
-        files.write(marker, "")
-        git(path, "checkout", "--quiet", "--force", "-B", "lab", wanted)
-        marker.unlink()
+        with _moving(path):
+            git(path, "checkout", "--quiet", "--force", "-B", "lab", wanted)
         head = wanted
     if head == wanted:
         git(path, "update-ref", SYNCED, wanted)
@@ -125,6 +152,15 @@ def _move(path, base, wanted, force):
     git(path, "update-ref", BASE, base.commit)
     if not exported(path):
         say(f"{shown(path)} has work that is not exported")
+
+
+@contextlib.contextmanager
+def _moving(path):
+    """Marks the tree while its files change."""
+    marker = path / ".git/lab-moving"
+    files.write(marker, "")
+    yield
+    marker.unlink()
 
 
 def _finish_interrupted(path):

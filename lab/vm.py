@@ -87,7 +87,7 @@ class VM:
         agent_theirs.close()
         qmp_theirs.close()
         try:
-            self._agent = Agent(agent_ours, self._error)
+            self._agent = Agent(agent_ours, self.log, self._error)
             self._qmp = QMP(qmp_ours)
             self._agent.wait_ready(self._timeout)
             self._qmp.handshake()

@@ -81,7 +81,7 @@ class XenBalloon:
         """What dom0 shall have."""
         self.vm.run(f"echo {kb} >{SYSFS}/target_kb")
 
-    def resize(self, kb, timeout=120):
+    def resize(self, kb, timeout=300):
         self.request(kb)
         self.wait(lambda: self.read("info/current_kb") == kb, timeout,
                   f"{kb} KiB for dom0")
@@ -99,7 +99,7 @@ class XenBalloon:
 class Program:
     """guest/xenlend, running; a context manager that ends it in order."""
 
-    def __init__(self, vm, arguments, timeout=120):
+    def __init__(self, vm, arguments, timeout=300):
         self.job = vm.start(f"xenlend {arguments}")
         self.vm = vm
         end = time.monotonic() + timeout

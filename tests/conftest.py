@@ -21,6 +21,7 @@ from lab import kernel, modules             # noqa: E402
 from lab.errors import LabError             # noqa: E402
 from lab.memory import MIB, Memory          # noqa: E402
 from lab.vm import VM, virtio_mem           # noqa: E402
+from toy import toy                         # noqa: E402
 
 TREE = os.environ.get("TREE", "linux")
 
@@ -154,4 +155,4 @@ def arm64(*values):
             for value in values if TREE != "mutant"]
 
 
-__all__ = ["Guest", "MIB", "ROOT", "TREE", "arm64", "check", "image"]
+__all__ = ["Guest", "MIB", "ROOT", "TREE", "arm64", "check", "image", "toy"]

@@ -1,13 +1,13 @@
 """The lab where a mistake in it would hide a mistake in the kernel, or lose work."""
 
-import os
 import shutil
-import subprocess
+import socket
 
 import pytest
-from conftest import ROOT, image
-from lab import splat
+from conftest import image
+from lab import agent, splat
 from lab.vm import VM, GuestError, SplatError
+from toy import MAKEFILE
 
 SPLATS = """\
 WARNING: include/linux/alloc_tag.h:166 at __pgalloc_tag_sub+0x285/0x2a0, CPU#1: kworker/1:0/22
@@ -93,80 +93,23 @@ def test_a_guest_that_dies_and_one_that_hangs():
         assert vm.run("echo all is well") == "all is well\n"
 
 
+def test_a_command_that_waits_for_what_has_crashed(tmp_path, monkeypatch):
+    """It is not given all of its time; a crash before it began is another matter."""
+    monkeypatch.setattr(agent, "PATIENCE", 0.1)
+    log = tmp_path / "console"
+    log.write_text("[    1.000000] Oops: 0001 [#1] SMP\n")
+    here, there = socket.socketpair()
+    with here, there:
+        job = agent.Agent(here, log, GuestError).start("sleep 99")
+        with pytest.raises(GuestError, match="no end within 0.5 s of: sleep 99"):
+            job.wait(0.5)
+        with log.open("a") as console:
+            console.write("[    2.000000] Oops: 0002 [#2] SMP\n")
+        with pytest.raises(GuestError, match="no end of: sleep 99; Oops: 0002"):
+            job.wait(60)
+
+
 # Trees and patches, on a toy
-
-
-MAKEFILE = "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION =\n"
-WHO = ["-c", "user.name=A Toy", "-c", "user.email=toy@example.org"]
-
-
-class Toy:
-    """A checkout of this project whose kernel has two files."""
-
-    def __init__(self, path):
-        self.path = path / "checkout"
-        self.source = path / "source"
-        self.env = os.environ | {"SOURCE": str(self.source),
-                                 "OFFLINE_PAGES_CACHE": str(path / "cache")}
-        self.path.mkdir()
-        shutil.copy(ROOT / "run", self.path)
-        for name in ("lab", "kernel/configs"):
-            shutil.copytree(ROOT / name, self.path / name,
-                            ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "kernel/base", self.path / "kernel")
-        (self.path / "kernel/series").write_text("")
-        self.source.mkdir()
-        (self.source / "Makefile").write_text(MAKEFILE)
-        (self.source / "page.c").write_text("".join(f"line {n}\n" for n in range(50)))
-        self.commit(self.source, "toy", init=True)
-
-    def git(self, tree, *arguments):
-        return subprocess.run(["git", *WHO, "-C", tree, *arguments], check=True,
-                              capture_output=True, text=True).stdout
-
-    def commit(self, tree, subject, init=False):
-        if init:
-            self.git(tree, "init", "--quiet")
-        self.git(tree, "add", "--all")
-        self.git(tree, "commit", "--quiet", "-m", f"{subject}\n\nThe reason why.")
-
-    def run(self, *arguments):
-        return subprocess.run([self.path / "run", *arguments], env=self.env, text=True,
-                              capture_output=True)
-
-    def refused(self, *arguments):
-        """The one line of the error."""
-        result = self.run(*arguments)
-        assert result.returncode == 1 and "Traceback" not in result.stderr
-        errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-        assert len(errors) == 1 and result.stderr.splitlines()[-1] == errors[0]
-        return errors[0]
-
-    @property
-    def linux(self):
-        return self.path / "build/linux"
-
-    def kernel(self):
-        """All that export writes."""
-        folder = self.path / "kernel"
-        return {str(path.relative_to(folder)): path.read_bytes()
-                for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-@pytest.fixture
-def toy(tmp_path):
-    """With two patches: one changes a file, one adds one."""
-    toy = Toy(tmp_path)
-    assert toy.run("tree").returncode == 0
-    page = toy.linux / "page.c"
-    page.write_text(page.read_text().replace("line 25\n", "line 25, changed: \u00fc\n"))
-    toy.commit(toy.linux, "mm: change a line")
-    (toy.linux / "mm").mkdir()
-    (toy.linux / "mm/new.c").write_text("new\n")
-    toy.commit(toy.linux, "mm: add a file")
-    result = toy.run("export")
-    assert result.returncode == 0, result.stderr
-    return toy
 
 
 def test_export_writes_the_series(toy):

@@ -1,0 +1,81 @@
+"""The objects that a configuration makes of what the series touches, and whether these find each other's
+functions without the rest of a kernel."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from lab import kernel, tree
+from lab.git import git
+
+
+def files(*patterns):
+    """All files of the tip, but those that the series removes."""
+    return git(tree.LINUX, "diff", "--name-only", "--no-renames", "--diff-filter=AM", tree.BASE,
+               "HEAD", "--", *patterns).split()
+
+
+def sources(machine):
+    """The .c files that an architecture can have."""
+    return [path for path in files("*.c")
+            if not path.startswith("arch/") or path.startswith(f"arch/{machine.source}/")]
+
+
+def of(name, config, machine):
+    """The objects that the .config of a tree makes of the files of the series that it has."""
+    settings = (kernel.objects_of(name, config) / ".config").read_text()
+    on = {match[1] for match in re.finditer(r"^(CONFIG_\w+)=[ym]$", settings, re.M)}
+    root = kernel.BUILD / name
+    return [str(Path(path).with_suffix(".o")) for path in sources(machine)
+            if (root / path).exists() and _enabled(root, Path(path).with_suffix(".o"), on)]
+
+
+def _enabled(root, path, on):
+    """Do the Makefiles from the file up to the top ask for it?"""
+    folder = path.parent
+    if folder == Path(".") or path.parts[0] == "arch" and len(path.parts) == 2:
+        return True
+    makefile = next((root / folder / name for name in ("Kbuild", "Makefile")
+                     if (root / folder / name).exists()), None)
+    if not makefile:        # mm/tests/, which mm/Makefile knows
+        name, folder = f"{folder.name}/{path.name}", folder.parent
+        makefile = root / folder / "Makefile"
+    else:
+        name = path.name + ("" if path.suffix else "/")
+    text = re.sub(r"\\\n", " ", makefile.read_text())
+    for variable, words in re.findall(r"^\s*([^\s:+=]+)\s*[:+]?=(.*)$", text, re.M):
+        if name in words.split():
+            symbol = re.search(r"\$\((CONFIG_\w+)\)$", variable)
+            if (symbol and symbol[1] in on) or variable.endswith(("-y", "-m")):
+                return _enabled(root, folder, on)
+    return False
+
+
+def missing(name, config, machine, paths):
+    """
+    [(object, function)]: functions that only files of the series define, that one of the objects
+    `paths` calls, and that none of them has. So a kernel of this configuration does not link.
+    """
+    folder = kernel.objects_of(name, config)
+    defined = {symbol for path in paths for symbol in _nm(machine, folder / path, "--defined-only")}
+    owned = _functions(kernel.BUILD / name)
+    return [(path, symbol) for path in paths
+            for symbol in _nm(machine, folder / path, "--undefined-only")
+            if symbol in owned and symbol not in defined]
+
+
+def _nm(machine, path, which):
+    output = subprocess.run([f"{machine.prefix}nm", "--format=just-symbols", which, path],
+                            capture_output=True, text=True, check=True).stdout
+    return output.split()
+
+
+def _functions(root):
+    """Names of what the .c files of the series define that is not static."""
+    found = set()
+    for path in files("*.c"):
+        if (root / path).exists():
+            text = (root / path).read_text(errors="replace")
+            found |= set(re.findall(r"^(?!static\b|extern\b)\w[\w \t*]*?\b(\w+)\([^;{}]*\)\n\{",
+                                    text, re.M))
+    return found

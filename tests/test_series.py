@@ -1,0 +1,221 @@
+"""The series as mails: what comes out of the mailboxes is what went in, and it goes to the right people."""
+
+import mailbox
+import re
+import shutil
+import subprocess
+from email.utils import getaddresses
+
+import pytest
+from conftest import ROOT
+from lab import patches, series, tree
+from lab.git import git
+
+LETTER = "Version: 1\nSubject: mm: {}\n\nWhat it is good for.\n\n{{{{base}}}}\n"
+
+
+@pytest.fixture
+def mails(toy):
+    """The toy's series as two sub-series, each with a letter; run() writes the mails."""
+    (toy.path / "kernel/series").write_text(
+        "# first\nmm-change-a-line.patch\n\n# second part\nmm-add-a-file.patch\n")
+    (toy.path / "kernel/cover").mkdir()
+    for name in ("first", "second-part"):
+        (toy.path / "kernel/cover" / name).write_text(LETTER.format(name))
+    return toy
+
+
+def boxes(toy):
+    return sorted((toy.path / "build/series").glob("*.mbox"))
+
+
+def messages(box):
+    return list(mailbox.mbox(box))
+
+
+def header(message, field):
+    return re.sub(r"\s+", " ", str(message[field]))
+
+
+def addresses(message, field):
+    return {address for _, address in getaddresses([header(message, field)])}
+
+
+def applied(repository, base, found, folder, paths):
+    """[(tree, message)] of the commits that git am makes of the mailboxes; only `paths` are checked out."""
+    git(folder, "clone", "--quiet", "--shared", "--no-checkout", repository, "am")
+    git(folder / "am", "sparse-checkout", "set", "--no-cone", *(f"/{path}" for path in paths))
+    git(folder / "am", "checkout", "--quiet", base)
+    git(folder / "am", "-c", "user.name=X", "-c", "user.email=x@example.org", "am", "--quiet",
+        "--empty=drop", *found)       # the letters
+    return contents(folder / "am", base)
+
+
+def contents(repository, base):
+    return git(repository, "log", "--reverse", "--format=%T%n%an <%ae>%n%B", f"{base}..HEAD")
+
+
+def touched(repository, base):
+    return git(repository, "diff", "--name-only", "--no-renames", base, "HEAD").splitlines()
+
+
+# On a toy
+
+
+def test_mailboxes_make_the_same_commits(mails, tmp_path):
+    result = mails.run("series")
+    assert result.returncode == 0, result.stderr
+    assert [box.name for box in boxes(mails)] == ["1-first.mbox", "2-second-part.mbox"]
+    base = mails.git(mails.linux, "rev-parse", tree.BASE).strip()
+    assert applied(mails.linux, base, boxes(mails), tmp_path, touched(mails.linux, base)) == \
+        contents(mails.linux, base)
+
+
+def test_letter_and_recipients(mails):
+    assert mails.run("series").returncode == 0
+    (letter, patch), (second, new) = map(messages, boxes(mails))
+    assert [header(mail, "Subject") for mail in (letter, patch, second, new)] == [
+        "[PATCH 0/1] mm: first", "[PATCH 1/1] mm: change a line",
+        "[PATCH 0/1] mm: second-part", "[PATCH 1/1] mm: add a file"]
+    assert "What it is good for.\n\nApplies to Linux 7.3.4. It was made" in letter.get_payload()
+    assert "Applies to Linux 7.3.4, after the sub-series first. It was" in second.get_payload()
+    for mail in (letter, patch):
+        assert header(mail, "To") == "=?utf-8?q?Ada_B=C3=A4r?= <ada@example.org>"
+        assert header(mail, "Cc") == "list@example.org"
+    for mail in (second, new):
+        assert header(mail, "To") == '"Bob (new), B." <bob@example.org>'
+        assert header(mail, "Cc") == "=?utf-8?q?Ada_B=C3=A4r?= <ada@example.org>, list@example.org"
+    assert patch["In-Reply-To"] == letter["Message-Id"]
+    assert "\n" not in letter["From"]
+
+
+def test_later_version_says_so(mails):
+    path = mails.path / "kernel/cover/first"
+    path.write_text(path.read_text().replace("Version: 1", "Version: 2"))
+    assert mails.run("series").returncode == 0
+    subjects = [header(mail, "Subject") for box in boxes(mails) for mail in messages(box)]
+    assert [subject.partition("]")[0] for subject in subjects] == [
+        "[PATCH v2 0/1", "[PATCH v2 1/1", "[PATCH 0/1", "[PATCH 1/1"]
+
+
+def test_one_sub_series(mails):
+    assert mails.run("series", "second-part").returncode == 0
+    assert [box.name for box in boxes(mails)] == ["2-second-part.mbox"]
+
+
+@pytest.mark.parametrize("text, wanted", [
+    (None, "second-part has no cover letter kernel/cover/second-part"),
+    ("Version: 1\n\nNo subject.\n", "it starts with Subject: and Version:"),
+    ("Version: one\nSubject: x\n\nText.\n", "it starts with Subject: and Version:"),
+    ("Version: 1\nSubject: x\n\nText {{nonsense}}.\n", "{{nonsense}}: there are base, bench"),
+    ("Version: 1\nSubject: x\n\nT\u00e4xt.\n", "only ASCII"),
+])
+def test_letter_that_is_wrong(mails, text, wanted):
+    assert mails.run("series").returncode == 0
+    before = [box.read_bytes() for box in boxes(mails)]
+    letter = mails.path / "kernel/cover/second-part"
+    letter.unlink() if text is None else letter.write_text(text)
+    assert wanted in mails.refused("series")
+    assert [box.read_bytes() for box in boxes(mails)] == before     # not half of the new ones
+
+
+def test_what_cannot_be_mailed(mails):
+    assert "no sub-series is called third: first, second-part" in mails.refused("series", "third")
+    (mails.linux / "page.c").write_text("precious\n")
+    assert "work that is not exported" in mails.refused("series")
+
+
+def test_patch_that_nobody_maintains(mails):
+    script = mails.source / "scripts/get_maintainer.pl"
+    script.write_text("print STDERR \"lost the list\\n\"; exit(1);\n")
+    mails.commit(mails.source, "nobody")
+    shutil.rmtree(mails.path / "build")
+    assert "get_maintainer.pl, about 0001-mm-change-a-line.patch: lost the list" in mails.refused("series")
+
+
+def letters(toy):
+    return " ".join(messages(boxes(toy)[0])[0].get_payload().split())
+
+
+def test_base_beside_linux_itself(mails, tmp_path):
+    """The letter says what was compared, and for as long as the series and its base are those."""
+    linux = tmp_path / "linux"
+    shutil.copytree(mails.source, linux)
+    assert mails.run("series").returncode == 0
+    assert "was not checked" in letters(mails)
+    assert mails.run("series", "--upstream", linux).returncode == 0
+    assert "Each of the 1 files of it that the whole series touches is the same" in letters(mails)
+    (linux / "page.c").write_text("another one\n")
+    mails.commit(linux, "not Debian's")
+    assert mails.run("series", "--upstream", linux).returncode == 0
+    assert "these differ from Linux 7.3.4: page.c." in letters(mails)
+    (mails.linux / "Makefile").write_text((mails.linux / "Makefile").read_text() + "# more\n")
+    mails.commit(mails.linux, "mm: touch one more")
+    assert mails.run("export").returncode == 0
+    assert mails.run("series", "second-part").returncode == 0
+    assert "was not checked" in letters(mails)
+
+
+def test_linux_of_another_version(mails, tmp_path):
+    linux = tmp_path / "linux"
+    shutil.copytree(mails.source, linux)
+    (linux / "Makefile").write_text((linux / "Makefile").read_text().replace("= 4", "= 5"))
+    mails.commit(linux, "the next one")
+    assert "is Linux 7.3.5, the base is 7.3.4" in mails.refused("series", "--upstream", linux)
+
+
+# The series itself
+
+NAMES = list(dict.fromkeys(re.sub(r"\W+", "-", heading) for _, heading in patches.series()))
+
+
+@pytest.fixture(scope="module")
+def written():
+    """{sub-series: its mailbox}"""
+    return dict(zip(NAMES, series.series(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def base():
+    return tree.base().commit
+
+
+@pytest.mark.part("mails")
+def test_mailboxes_reproduce_the_tree(written, base, tmp_path):
+    made = applied(tree.LINUX, base, written.values(), tmp_path, touched(tree.LINUX, base))
+    assert made == contents(tree.LINUX, base)
+
+
+@pytest.mark.part("mails")
+@pytest.mark.parametrize("name", NAMES)
+def test_mails_are_complete(written, name):
+    letter, *mails = messages(written[name])
+    assert re.match(rf"\[PATCH 0+/{len(mails)}\] ", header(letter, "Subject"))
+    assert len(mails) == sum(re.sub(r"\W+", "-", heading) == name for _, heading in patches.series())
+    assert not re.search(r"\*\*\*|\{\{", letter.get_payload())
+    assert "This is the first version." in letter.get_payload()
+    for mail in (letter, *mails):
+        for address in addresses(mail, "To") | addresses(mail, "Cc"):
+            assert re.fullmatch(r"[\w.+-]+@[\w.-]+", address)
+        assert addresses(mail, "To") and "linux-kernel@vger.kernel.org" in addresses(mail, "Cc")
+    everybody = addresses(letter, "To") | addresses(letter, "Cc")
+    assert all(addresses(mail, "To") <= everybody for mail in mails)
+
+
+@pytest.mark.part("mails")
+def test_b4_takes_the_mailboxes(written, base, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))       # nothing of the user's, but b4 wants to know who applies
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / ".gitconfig").write_text("[user]\n\tname = X\n\temail = x@example.org\n")
+    found = []
+    for name, box in written.items():
+        (tmp_path / name).mkdir()
+        message = messages(box)[0]["Message-Id"].strip("<>")
+        result = subprocess.run(["b4", "--offline-mode", "--no-interactive", "am", "--use-local-mbox", box,
+                                 "--outdir", tmp_path / name, message], cwd=ROOT, text=True,
+                                capture_output=True, stdin=subprocess.DEVNULL)
+        assert result.returncode == 0, result.stderr
+        found += (tmp_path / name).glob("*.mbx")
+    assert len(found) == len(written)
+    made = applied(tree.LINUX, base, found, tmp_path, touched(tree.LINUX, base))
+    assert made == contents(tree.LINUX, base)
