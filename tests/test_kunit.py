@@ -24,40 +24,54 @@ def blame(console):
     return found
 
 
+APPEND = "kunit.enable=1 kunit.autorun=0 kunit.filter_glob=offline_page* page_owner=on"
+
 # Page allocations of those tasks fail that ask for it.
 FAIL_PAGE_ALLOC = {"task-filter": "Y", "probability": 100, "times": -1, "verbose": 0,
                    "min-order": 0, "ignore-gfp-wait": "N", "ignore-gfp-highmem": "N"}
 
 
+def run_suites(vm, items, timeout):
+    """
+    Run the suites of the cases that these tests are about, and no others: that is for those who are
+    interested in one case, such as mutations. Returns ({case: (verdict, its log)}, blame()).
+    """
+    wanted = {item.callspec.params["case"] for item in items
+              if "case" in getattr(getattr(item, "callspec", None), "params", ())}
+    for name, value in FAIL_PAGE_ALLOC.items():
+        vm.run(f"echo {value} > /sys/kernel/debug/fail_page_alloc/{name}")
+    for source in SOURCES:
+        if wanted.intersection(ktap.cases([source])):
+            suite = ktap.suite(source)
+            vm.run(f"echo 1 > /sys/kernel/debug/kunit/{suite}/run", timeout=timeout)
+    # The console mixes the results with other messages.
+    found = ktap.parse(vm.run("cat /sys/kernel/debug/kunit/offline_page*/results"))
+    for line in vm.splats():        # for the test to report
+        vm.expect_splat(re.escape(line))
+    return found, blame(vm.console())
+
+
 @pytest.fixture(scope="module")
-def results():
-    """
-    {case: (verdict, its log)} from debugfs: the console mixes the results with other messages. And
-    the splats, from the console. The 256 MiB at 768 MiB are hidden from the kernel, to be hot-added
-    by some of the cases.
-    """
+def results(request):
+    """The 256 MiB at 768 MiB are hidden from the kernel, to be hot-added by some of the cases."""
     with VM("kunit", image("debug"), memory="1280M", append=(
-            "kunit.enable=1 kunit.autorun=0 kunit.filter_glob=offline_page* "
-            "memhp_default_state=online_movable "
-            "memmap=256M%0x30000000-1 offline_page_kunit.hotadd=0x30000000 "
-            "page_owner=on debug_pagealloc=on")) as vm:
-        for name, value in FAIL_PAGE_ALLOC.items():
-            vm.run(f"echo {value} > /sys/kernel/debug/fail_page_alloc/{name}")
-        vm.run("for run in /sys/kernel/debug/kunit/offline_page*/run; do echo 1 > $run; done",
-               timeout=600)
-        found = ktap.parse(vm.run("cat /sys/kernel/debug/kunit/offline_page*/results"))
-        for line in vm.splats():        # for the test to report
-            vm.expect_splat(re.escape(line))
-        return found, blame(vm.console())
+            f"{APPEND} debug_pagealloc=on memhp_default_state=online_movable "
+            "memmap=256M%0x30000000-1 offline_page_kunit.hotadd=0x30000000")) as vm:
+        return run_suites(vm, request.session.items, timeout=600)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_kunit(results, case):
+def check(results, case):
+    """What the pytest case asserts."""
     found, splats = results
     assert case in found, f"{case} did not run on the {TREE} tree"
     verdict, log = found[case]
     assert verdict == "ok", log
     assert not splats[case], "kernel log:\n" + "\n".join(splats[case])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_kunit(results, case):
+    check(results, case)
 
 
 def test_kunit_is_quiet_in_between(results):

@@ -20,9 +20,6 @@ UNREACHED = [
     ("invariants", "assert(0)"),
     # Its block does not go away under its lock.
     ("skipper", "assert(p[i].hwpoison)"),
-    # Poison hits no page in use.
-    ("user", "assert(p[i].hwpoison)"),
-    ("user", "p[i].place = poisoned"),
     # It does not take the block away while it migrates a page or onlines the block, and a block
     # with a poisoned page does not come back.
     ("hotplug", "assert(p[i].hwpoison)"),

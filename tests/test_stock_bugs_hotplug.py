@@ -9,6 +9,7 @@ import time
 import pytest
 from conftest import MIB, Guest
 from lab.balloon import Balloon
+from lab.vm import virtio_mem
 from test_virtio_mem import BLOCK_PAGES, wait_for
 
 GIB = 1 << 30
@@ -33,8 +34,8 @@ REPORTING = (f"{APPEND} page_poison=1",
 @pytest.fixture(scope="module")
 def guest(request):
     """The device, and all CPUs, are in the first of two nodes."""
-    append, args = getattr(request, "param", (APPEND, [*TWO_NODES, *BALLOON]))
-    guest = Guest("stock-bugs-hotplug", append, args=args)
+    append, args, *more = getattr(request, "param", (APPEND, [*TWO_NODES, *BALLOON]))
+    guest = Guest("stock-bugs-hotplug", append, args, **dict(*more))
     yield guest
     guest.stop()
 
@@ -59,6 +60,26 @@ def test_allocation_of_a_range_that_is_going_offline(memory):
     # nor is the block isolated now, nor any other
     vm.run(f"echo 1 >{GIGANTIC}", timeout=120)
     assert vm.run(f"cat {GIGANTIC}; echo 0 >{GIGANTIC}").strip() == "1"
+
+
+# A node of its own, so that nobody else has pages there; slab_max_order: small ones.
+SLAB = (f"{APPEND.replace('movable', 'kernel')} slab_max_order=0",
+        ["-object", "memory-backend-ram,id=n0,size=1G", "-numa", "node,nodeid=0,memdev=n0,cpus=0-1",
+         "-numa", "node,nodeid=1", *virtio_mem("vmem1", "2G", node=1)],
+        {"beside": ["vmem1"], "modules": ["slab_page"]})
+
+
+@pytest.mark.parametrize("guest", [SLAB], indirect=True, ids=["slab"])
+def test_slab_page(guest, memory):
+    """A page of the slab allocator has no reference. It is not free, and does not go."""
+    vm, memory = memory.vm, guest.memories[1]
+    memory.resize(512 * MIB)
+    block = max(memory.block_states())
+    vm.run(f"insmod /lib/modules/slab_page.ko nid=1 start_pfn={block * BLOCK_PAGES} "
+           f"nr_pages={BLOCK_PAGES}", timeout=300)
+    assert memory.hotplug("offline", block, seconds=20) == "EBUSY"
+    vm.run("rmmod slab_page")
+    assert memory.hotplug("offline", block, seconds=20) == "ok"
 
 
 def balloon_pages_of_nodes(memory):
@@ -103,6 +124,44 @@ def test_refused_zone_is_forgotten(memory):
     memory.vm.run(f"echo 1 >{MEMORY}/memory{block}/online")
     memory.hidden.pop(block)
     assert memory.state().block(block)["zone"] == "Movable"
+
+
+@pytest.mark.parametrize("guest", [(APPEND, [])], indirect=True, ids=["compaction"])
+def test_compaction_while_the_last_block_goes(memory):
+    """Its free scanner starts at the end of the zone, which is not where it was any more."""
+    vm = memory.vm
+    memory.resize(512 * MIB)
+    *_, last = sorted(memory.block_states())
+    # First what compaction has to look at, page by page, and leaves where it is; then what it moves.
+    vm.run("echo 0 >/proc/sys/vm/compact_unevictable_allowed && mkdir -p /tmp/stays /tmp/moves && "
+           "mount -t tmpfs -o noswap,size=1G stays /tmp/stays && "
+           "mount -t tmpfs -o size=1G moves /tmp/moves && "
+           "dd if=/dev/zero of=/tmp/stays/data bs=1M count=300 && "
+           "dd if=/dev/zero of=/tmp/moves/data bs=1M count=32", timeout=300)
+    assert memory.hotplug("offline", last) == "ok"
+    compaction = vm.start("while :; do echo 1 >/proc/sys/vm/compact_memory; done")
+    try:
+        vm.run(f"for i in $(seq 10); do hotplug online_movable {last} 60 && "
+               f"hotplug offline {last} 60 || exit; done", timeout=300)
+    finally:
+        compaction.kill()
+        compaction.wait()
+        vm.run("umount /tmp/stays /tmp/moves && echo 1 >/proc/sys/vm/compact_unevictable_allowed")
+    assert memory.hotplug("online_movable", last) == "ok"
+
+
+@pytest.mark.parametrize("guest", [(APPEND, [], {"modules": ["kernel_pages"]})], indirect=True,
+                         ids=["zonelists"])
+@pytest.mark.parametrize("bulk", [0, 1])
+def test_allocation_while_a_zone_comes_and_goes(memory, bulk):
+    """The kernel's own pages come from the only other zone: the second in the list of zones, or the first."""
+    vm = memory.vm
+    memory.resize(128 * MIB)
+    [block] = memory.block_states()
+    vm.run(f"insmod /lib/modules/kernel_pages.ko bulk={bulk}")
+    vm.run(f"for i in $(seq 50); do hotplug offline {block} 60 && "
+           f"hotplug online_movable {block} 60 || exit; done", timeout=300)
+    vm.run("rmmod kernel_pages")
 
 
 @pytest.mark.parametrize("guest", [REPORTING], indirect=True, ids=["page_poison"])

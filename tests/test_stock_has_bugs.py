@@ -20,12 +20,17 @@ SYMPTOMS = {
     "test_poisoned_huge_page": "EINTR",
     "test_poisoned_part_of_a_huge_page_is_not_freed": r"assert \(?\d+ & ",
     "test_allocation_of_a_range_that_is_going_offline": "EINTR",
+    "test_slab_page": "EINTR",
     "test_balloon_pages_that_move_to_another_node": r"assert {0: \d+",
+    "test_compaction_while_the_last_block_goes": r"kernel BUG at include/linux/mm.h",
+    "test_allocation_while_a_zone_comes_and_goes":
+        "null-ptr-deref in (get_page_from_freelist|alloc_pages_bulk)",
     "test_refused_zone_is_forgotten": "Normal",
     "test_free_page_reporting_after_suspend": "pagealloc: memory corruption",
     "test_block_goes_while_its_file_is_read": "possible circular locking",
     "test_dump_page_names_every_type": "(?s)null.*zsmalloc|zsmalloc.*null",
     "test_onlining_with_allocation_profiling": "WARNING: .*alloc_tag",
+    "test_struct_pages_beyond_a_small_hole": "the sources differ",
     **{f"test_vmw_balloon[{case}]": "EXPECTATION FAILED" for case in STOCK_BUGS},
 }
 

@@ -49,6 +49,9 @@ typedef page {
 	mtype owner = nobody;
 	bool lent;
 
+	/* Of its section, for memory offlining. */
+	bool counted;
+
 	/* No kernel has these: who counts the page, and what was seen of it. */
 	bool managed = true;
 	bool watched;			/* the type is as the observer saw it */
@@ -58,6 +61,7 @@ typedef page {
 page p[NR];
 bool online = true;		/* the block */
 bool isolated;			/* its pageblocks: nobody allocates from them */
+bool was_lent;			/* a page, since memory offlining looked last */
 bool skipper_lock;		/* as hotplug_mutex: the memory notifier takes it */
 bool skipper_gone;
 
@@ -236,11 +240,16 @@ end:	do
 #ifndef NO_LENDER
 #define LENDERS(i)	(p[i].owner == of_lender && p[i].type == offline)
 #define LENT(i)		(p[i].owner == of_lender && p[i].lent)
-#ifdef LIMIT_POISON_IN_USE
-#define LENDABLE(i)	LENDERS(i)
-#else
-#define LENDABLE(i)	(LENDERS(i) && !p[i].hwpoison)
+inline count_lent(i)
+{
+#ifndef BUG_LENT_PAGES_ARE_NOT_COUNTED
+	p[i].counted = true;
 #endif
+#ifndef BUG_LENDING_IS_NOT_COUNTED
+	was_lent = true
+#endif
+}
+
 active proctype lender()
 {
 	byte i;
@@ -256,8 +265,8 @@ end:	do
 	   leave_offline(i);
 	   atomic { to_buddy(i); i = 0 }
 	/* Lend: an ordinary page with one reference, which is not managed. */
-	:: atomic {
-		pick(LENDABLE);
+	:: atomic { pick(LENDERS); count_lent(i) };
+	   atomic {
 		p[i].lent = true;
 #ifdef BUG_LEND_REFERENCE_FIRST
 		p[i].refs = 1
@@ -301,7 +310,9 @@ end:	do
 #endif
 	   };
 	   if
-	   :: got -> atomic { set_type(i, offline); p[i].lent = false }
+	   :: got ->
+		atomic { set_type(i, offline); p[i].lent = false };
+		p[i].counted = false
 	   :: else
 	   fi;
 	   atomic { i = 0; got = false }
@@ -389,14 +400,17 @@ end:	do
 
 #ifndef NO_POISONER
 /*
- * memory_failure(), for free pages and offline ones. Pages in use are its own
- * business: memory offlining takes those that are poisoned for gone, even where
- * somebody still has them. LIMIT_POISON_IN_USE shows that.
+ * memory_failure(). Memory offlining takes a poisoned page without a type for
+ * gone, even if somebody has it; so a page that is on its way from the buddy to
+ * being offline, or back, can go away with its block. LIMIT_POISON_ON_THE_WAY
+ * shows that.
  */
-#ifdef LIMIT_POISON_IN_USE
+#ifdef LIMIT_POISON_ON_THE_WAY
 #define POISONABLE(i)	(online && p[i].place != away)
 #else
-#define POISONABLE(i)	(online && (p[i].place == buddy || p[i].type != none))
+#define POISONABLE(i)	(online && p[i].place != away && \
+			 (p[i].place == buddy || p[i].type != none || \
+			  p[i].counted || p[i].owner == of_user))
 #endif
 active proctype poisoner()
 {
@@ -595,10 +609,12 @@ inline go_online()
 }
 
 #define POISONED(i)	p[i].hwpoison
+/* lent_pages() */
+#define COUNTED(i)	p[i].counted
 active proctype hotplug()
 {
 	byte i;
-	bool again;
+	bool again, lent;
 
 end:	do
 	:: isolate();
@@ -620,10 +636,12 @@ end:	do
 		i++
 	      :: else -> i = 0; break
 	      od;
+	      atomic { lent = any(COUNTED); was_lent = false };
 	      test_isolated();
 	      if
-	      :: again -> again = false
-	      :: else -> break
+	      :: lent || was_lent -> goto cancel
+	      :: !lent && !was_lent && again -> again = false
+	      :: !lent && !was_lent && !again -> break
 	      fi
 	   od;
 	   take_away();
@@ -643,6 +661,8 @@ endaway:   atomic {
 
 cancel:	   atomic {
 		i = 0;
+		again = false;
+		lent = false;
 		do
 		:: i < NR -> p[i].in_the_way = unseen; i++
 		:: else -> i = 0; break

@@ -7,6 +7,7 @@
 #include <linux/completion.h>
 #include <linux/mm.h>
 
+#include "balloon_count.h"
 #include "cmm_kunit_host.h"
 
 #define ALL_CHUNKS	GENMASK(CHUNKS - 1, 0)
@@ -21,52 +22,13 @@ static struct {
 	long counted;
 } before;
 
-static bool page_is_ballooned(const struct page *page)
-{
-#ifdef CONFIG_OFFLINE_PAGE
-	return PageMovableOffline(page);
-#else	/* the unpatched kernel */
-	return PageOffline(page);
-#endif
-}
-
 static long count_balloon_pages(void)
 {
 	long sum = 0;
-	int nid, cpu;
+	int nid;
 
-	for_each_online_node(nid) {
-		struct pglist_data *pgdat = NODE_DATA(nid);
-
-		sum += atomic_long_read(&pgdat->vm_stat[NR_BALLOON_PAGES]);
-		for_each_online_cpu(cpu)
-			sum += per_cpu_ptr(pgdat->per_cpu_nodestats,
-					   cpu)->vm_node_stat_diff[NR_BALLOON_PAGES];
-	}
-	return sum;
-}
-
-/* Free, in the buddy's lists or in those of the CPUs. */
-static long count_free(void)
-{
-	struct zone *zone;
-	long sum = 0;
-	int nid, cpu;
-
-	for_each_online_node(nid) {
-		struct pglist_data *pgdat = NODE_DATA(nid);
-
-		for (zone = pgdat->node_zones; zone < pgdat->node_zones + MAX_NR_ZONES; zone++) {
-			if (!populated_zone(zone))
-				continue;
-			sum += atomic_long_read(&zone->vm_stat[NR_FREE_PAGES]);
-			for_each_online_cpu(cpu) {
-				sum += per_cpu_ptr(zone->per_cpu_zonestats,
-						   cpu)->vm_stat_diff[NR_FREE_PAGES];
-				sum += per_cpu_ptr(zone->per_cpu_pageset, cpu)->count;
-			}
-		}
-	}
+	for_each_online_node(nid)
+		sum += count_node_state(nid, NR_BALLOON_PAGES);
 	return sum;
 }
 

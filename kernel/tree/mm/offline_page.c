@@ -34,6 +34,7 @@
 
 #include <linux/export.h>
 #include <linux/log2.h>
+#include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/offline_page.h>
@@ -57,6 +58,8 @@ static void take_offline(unsigned long start_pfn, unsigned long nr_pages)
 	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++)
 		page_set_offline(pfn_to_page(pfn));
 
+	VM_WARN_ON_ONCE(zone_managed_pages(page_zone(pfn_to_page(start_pfn))) <
+			nr_pages);
 	adjust_managed_page_count(pfn_to_page(start_pfn), -nr_pages);
 }
 
@@ -247,6 +250,67 @@ static void free_run(unsigned long pfn, unsigned long nr_pages,
 	}
 }
 
+/*
+ * Prepare pages that were never online for the buddy, for as long as they are
+ * like the first one, which has @flags. Return how many that are.
+ */
+static unsigned long prepare_never_onlined(struct page *page,
+					   unsigned long nr_pages,
+					   unsigned long flags)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr_pages; i++, page++) {
+		if (page->flags.f != flags || !PageOffline(page) ||
+		    page_ref_count(page))
+			break;
+		__ClearPageOffline(page);
+		page->flags.f = flags & ~PAGE_FLAGS_CHECK_AT_PREP;
+	}
+	return i;
+}
+
+/*
+ * Memory that is onlined comes in large ranges whose pages are all alike: look
+ * at each of them just once. Either all are ready for the buddy afterwards; or,
+ * if one of them is not like the first, all are as they were.
+ */
+static bool prepare_never_onlined_range(unsigned long start_pfn,
+					unsigned long nr_pages)
+{
+	unsigned long flags, next, end, pfn;
+
+	if (!nr_pages || start_pfn + nr_pages < start_pfn ||
+	    !pfn_valid(start_pfn))
+		return false;
+
+	flags = READ_ONCE(pfn_to_page(start_pfn)->flags.f);
+	if (!(flags & BIT(PG_offline_never_onlined)) ||
+	    PageHWPoison(pfn_to_page(start_pfn)))
+		return false;
+
+	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn = next) {
+		end = min(pageblock_end_pfn(pfn), start_pfn + nr_pages);
+		next = pfn;
+		if (pfn_valid(pfn))
+			next += prepare_never_onlined(pfn_to_page(pfn),
+						      end - pfn, flags);
+		if (next != end)
+			goto undo;
+	}
+	return true;
+
+undo:
+	while (next-- > start_pfn) {
+		struct page *page = pfn_to_page(next);
+
+		/* It may have been poisoned meanwhile. */
+		set_mask_bits(&page->flags.f, 0, flags);
+		page_set_offline(page);
+	}
+	return false;
+}
+
 /**
  * free_offline_page_range - give a range of offline pages to the buddy
  * @start_pfn: first PFN of the range
@@ -272,6 +336,12 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 {
 	unsigned long pfn, run_start = start_pfn;
 	bool run_never_onlined = false;
+
+	if (prepare_never_onlined_range(start_pfn, nr_pages)) {
+		adjust_managed_page_count(pfn_to_page(start_pfn), nr_pages);
+		free_run(start_pfn, nr_pages, true);
+		return;
+	}
 
 	if (WARN_ON_ONCE(!range_is_offline(start_pfn, nr_pages))) {
 		pr_warn_ratelimited("cannot free %lu pages from PFN %#lx: not all offline, or several zones\n",
@@ -456,6 +526,53 @@ int adopt_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 }
 EXPORT_SYMBOL_GPL(adopt_offline_page_range);
 
+#ifdef CONFIG_MEMORY_HOTREMOVE
+/*
+ * The counter of the memory block that a page is in. The block is there: a page
+ * that is lent, or offline and not skippable, keeps it online.
+ */
+static unsigned long add_lent(unsigned long pfn, long change)
+{
+	struct memory_block *block = memory_block_get(pfn_to_block_id(pfn));
+	unsigned long lent;
+
+	if (WARN_ON_ONCE(!block))
+		return 0;
+	lent = atomic_long_add_return(change, &block->lent);
+	memory_block_put(block);
+	return lent;
+}
+
+/*
+ * Nothing tells a lent page from others that are in use, so that they are
+ * counted, for memory offlining. At any time, a page is offline or counted: the
+ * atomic operation is a full barrier.
+ */
+static void count_lent(struct page *page, bool lend)
+{
+	const unsigned long lent = add_lent(page_to_pfn(page),
+					    lend ? (long)BIT(32) + 1 : -1);
+
+	VM_WARN_ON_ONCE_PAGE((lent & PAGES_LENT) >
+			     PHYS_PFN(memory_block_size_bytes()), page);
+}
+
+/*
+ * How many pages are lent of the memory block that a page is in, in PAGES_LENT.
+ * If that is none and the function returns the same once more, none was lent in
+ * between.
+ */
+unsigned long lent_pages(unsigned long pfn)
+{
+	/* A full barrier as well, for what the caller reads before and after. */
+	return add_lent(pfn, 0);
+}
+#else
+static void count_lent(struct page *page, bool lend)
+{
+}
+#endif
+
 /**
  * lend_offline_page - make an offline page an ordinary one for a while
  * @page: the page
@@ -465,6 +582,8 @@ EXPORT_SYMBOL_GPL(adopt_offline_page_range);
  * references. It is not managed, and must not be freed: the last reference is
  * the caller's, who gives it up by take_back_offline_page(). It is up to the
  * caller that nobody reads or writes the page without anything behind it.
+ *
+ * While the page is lent, its memory block does not go offline.
  *
  * The page has to be offline and owned by the caller. Anything else is a bug of
  * the caller, and is refused with a warning. page->lru remains the caller's.
@@ -476,6 +595,7 @@ void lend_offline_page(struct page *page)
 	if (WARN_ON_ONCE(!PageOffline(page) || page_ref_count(page)))
 		return;
 
+	count_lent(page, true);
 	/*
 	 * When it comes back, nobody knows any more that it was never onlined,
 	 * and it will be freed like a page that was allocated.
@@ -519,6 +639,7 @@ bool take_back_offline_page(struct page *page)
 	/* Pairs with whoever reads type, refcount and type again. */
 	smp_wmb();
 	page_set_offline(page);
+	count_lent(page, false);
 	return true;
 }
 EXPORT_SYMBOL_GPL(take_back_offline_page);

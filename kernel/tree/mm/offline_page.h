@@ -90,6 +90,8 @@ static inline void page_clear_offline(struct page *page)
 static inline void page_set_offline(struct page *page)
 {
 	VM_WARN_ON_ONCE_PAGE(page_ref_count(page), page);
+	VM_WARN_ON_ONCE_PAGE(page_private(page), page);
+	VM_WARN_ON_ONCE_PAGE(PageReserved(page), page);
 	__SetPageOffline(page);
 }
 
@@ -99,6 +101,18 @@ static inline void page_set_offline(struct page *page)
  * everybody are in gfp.h, counted from below.
  */
 #define ACR_FLAGS_OFFLINE	((__force acr_flags_t)BIT(31))
+
+/* What lent_pages() tells: how many pages are lent. Above: how often one was. */
+#define PAGES_LENT	GENMASK(31, 0)
+
+#if defined(CONFIG_OFFLINE_PAGE) && defined(CONFIG_MEMORY_HOTREMOVE)
+unsigned long lent_pages(unsigned long pfn);
+#else
+static inline unsigned long lent_pages(unsigned long pfn)
+{
+	return 0;
+}
+#endif
 
 #ifdef CONFIG_OFFLINE_PAGE
 void take_contig_range_offline(unsigned long start_pfn, unsigned long nr_pages);

@@ -10,6 +10,7 @@
 #include <linux/pgalloc_tag.h>
 
 #include "../internal.h"
+#include "../offline_page.h"
 #include "offline_page_kunit.h"
 
 /* As those of boot memory that was never allocated: not managed, and no tag. */
@@ -20,8 +21,9 @@ static unsigned long reserve_pages(struct kunit *test, unsigned long nr_pages)
 	for (i = 0; i < nr_pages; i++) {
 		struct page *page = pfn_to_page(pfn + i);
 
-		lend_offline_page(page);
+		page_clear_offline(page);
 		clear_page_tag_ref(page);
+		page_ref_unfreeze(page, 1);
 		SetPageReserved(page);
 	}
 	return pfn;
@@ -198,6 +200,30 @@ static void lending_a_page_in_use_is_refused(struct kunit *test)
 	__free_page(page);
 }
 
+/* Memory offlining takes a poisoned page for one that nobody uses. */
+static void lent_page_keeps_block(struct kunit *test)
+{
+	const unsigned long nr_pages = block_nr_pages();
+	unsigned long pfn = add_blocks(test, 1), lent = pfn + 7;
+	struct page_counts before = count_pages();
+
+	set_offline_page_range_skippable(pfn, nr_pages);
+	lend_offline_page(pfn_to_page(lent));
+#ifdef CONFIG_MEMORY_FAILURE
+	SetPageHWPoison(pfn_to_page(lent));
+	KUNIT_ASSERT_EQ(test, -EBUSY, try_remove_blocks());
+	ClearPageHWPoison(pfn_to_page(lent));
+#endif
+	KUNIT_EXPECT_EQ(test, -EBUSY, try_remove_blocks());
+	expect_lent(test, pfn_to_page(lent), 1);
+
+	KUNIT_EXPECT_TRUE(test, take_back_offline_page(pfn_to_page(lent)));
+	KUNIT_EXPECT_EQ(test, -EBUSY, try_remove_blocks());
+	set_offline_page_range_skippable(lent, 1);
+	remove_blocks(test);
+	KUNIT_EXPECT_EQ(test, before.total, totalram_pages());
+}
+
 #ifdef CONFIG_MEMORY_FAILURE
 /* Poison is the one flag that stays, and keeps the page from the buddy. */
 static void lent_page_is_poisoned(struct kunit *test)
@@ -226,6 +252,7 @@ static struct kunit_case offline_page_lend_cases[] = {
 	KUNIT_CASE(lent_page_is_in_use),
 	KUNIT_CASE(lent_page_comes_back_dirty),
 	KUNIT_CASE(never_onlined_page_is_lent),
+	KUNIT_CASE(lent_page_keeps_block),
 	KUNIT_CASE(lending_a_page_in_use_is_refused),
 #ifdef CONFIG_MEMORY_FAILURE
 	KUNIT_CASE(lent_page_is_poisoned),

@@ -67,6 +67,34 @@ static void stranger_is_refused(struct kunit *test)
 	}
 }
 
+/* The same with memory that was never online: a large range, all alike. */
+static void block_stranger_is_refused(struct kunit *test)
+{
+	const unsigned long nr_pages = block_nr_pages();
+	const unsigned long at[] = { 0, nr_pages / 3, nr_pages - 1 };
+	unsigned long pfn = add_blocks(test, 1), i;
+	struct page_counts before = count_pages();
+
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		struct page *page = pfn_to_page(pfn + at[i]);
+
+		set_page_count(page, 1);
+		expect_refused(test, pfn, nr_pages);
+		__ClearPageOffline(page);
+		expect_refused(test, pfn, nr_pages);
+		set_page_count(page, 0);
+		expect_refused(test, pfn, nr_pages);
+		__SetPageOffline(page);
+	}
+
+	/* Consent for a part of it is nothing strange. */
+	set_offline_page_range_skippable(pfn + nr_pages / 2, nr_pages / 4);
+	free_offline_page_range(pfn, nr_pages);
+	expect_freed(test, pfn, nr_pages);
+	expect_taken(test, pfn, before, -nr_pages);
+	remove_blocks(test);
+}
+
 static void double_free_is_refused(struct kunit *test)
 {
 	const unsigned long nr_pages = MAX_ORDER_NR_PAGES;
@@ -219,6 +247,7 @@ static struct kunit_case offline_page_misuse_cases[] = {
 	KUNIT_CASE(impossible_range_is_refused),
 	KUNIT_CASE(page_in_use_is_refused),
 	KUNIT_CASE(stranger_is_refused),
+	KUNIT_CASE(block_stranger_is_refused),
 	KUNIT_CASE(double_free_is_refused),
 	KUNIT_CASE(reference_is_refused),
 	KUNIT_CASE(gfp_is_refused),

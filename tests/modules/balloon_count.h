@@ -3,9 +3,10 @@
  * What the kernel itself says about ballooned pages, exactly: its own counters are spread over the
  * CPUs, and are folded here.
  */
-#ifndef VMW_BALLOON_KUNIT_COUNT_H
-#define VMW_BALLOON_KUNIT_COUNT_H
+#ifndef BALLOON_COUNT_H
+#define BALLOON_COUNT_H
 
+#include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/vmstat.h>
 
@@ -17,18 +18,6 @@ static bool page_is_ballooned(const struct page *page)
 #else	/* the unpatched kernel */
 	return PageOffline(page);
 #endif
-}
-
-/* The references that such a page has, if nobody looks at it at this moment. */
-static int ballooned_page_refs(unsigned long pfn, bool huge)
-{
-	return !huge || IS_ALIGNED(pfn, HUGE_FRAMES) ? 1 : 0;
-}
-
-/* What of MemTotal goes away with that many ballooned pages: this driver leaves them in it. */
-static unsigned long ballooned_pages_of_totalram(unsigned long frames)
-{
-	return 0;
 }
 
 static long count_node_state(int nid, enum node_stat_item item)
@@ -66,4 +55,4 @@ static long count_free(void)
 	return sum;
 }
 
-#endif /* VMW_BALLOON_KUNIT_COUNT_H */
+#endif /* BALLOON_COUNT_H */
