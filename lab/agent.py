@@ -68,10 +68,11 @@ class Agent:
         threading.Thread(target=self._receive, daemon=True).start()
 
     def wait_ready(self, timeout):
-        """For the agent's next start; what ran in a guest that has gone never ends."""
+        """For the agent's next start, or return False; what ran in a guest that has gone never ends."""
         if not self.wait(lambda: self._ready, timeout):
-            raise self.error(f"not up within {timeout} s")
+            return False
         self._ready = False
+        return True
 
     def start(self, command):
         data = command.encode(errors="surrogateescape")

@@ -3,11 +3,11 @@
 import time
 
 from lab import bench_report, kernel
-from lab.bench_count import Symbols
 from lab.bench_flows import SETUPS, BenchGuest
 from lab.errors import LabError
 from lab.paths import ROOT
 from lab.progress import say
+from lab.symbols import Symbols
 
 CONFIG = "bench"
 TREES = ("stock", "ours")

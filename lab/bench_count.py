@@ -1,20 +1,17 @@
 """
-Counting instructions in a guest: QEMU with the plugin bench/count.c, what the plugin has written, and
-the function that each address belongs to.
+Counting instructions in a guest: QEMU with the plugin bench/count.c, and what the plugin has
+written.
 """
 
-import bisect
-import re
 import subprocess
 
 from lab import files, host
 from lab.errors import LabError
 from lab.paths import BUILD, ROOT, shown
+from lab.symbols import USER
 
 SOURCES = ROOT / "bench"
 CFLAGS = ["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"]
-USER = "user space"     # and the firmware, during boot
-KERNEL_START = 0xffff_8000_0000_0000
 
 
 class Counts(dict):
@@ -34,23 +31,6 @@ class Counts(dict):
                        key=lambda pair: (-pair[1], pair[0]))
         rest = self.total() - sum(count for _, count in large)
         return [*large, ("everything else", rest)] if rest else large
-
-
-class Symbols:
-    """The functions of a kernel, from its System.map."""
-
-    def __init__(self, system_map):
-        pairs = sorted((int(address, 16), name) for address, name in re.findall(
-            r"^(\w+) [tTwW] (\S+)$", system_map.read_text(), re.M))
-        self._addresses = [address for address, _ in pairs]
-        # What the compiler makes of a part of a function still is that function.
-        self._names = [re.sub(r"\.(isra|constprop|part|cold)\b.*", "", name) for _, name in pairs]
-
-    def name(self, address):
-        if address < KERNEL_START:
-            return USER
-        index = bisect.bisect_right(self._addresses, address) - 1
-        return self._names[index] if index >= 0 else "before the kernel's text"
 
 
 class Counter:

@@ -9,6 +9,10 @@ class QMPError(LabError):
     """QEMU refused a command, or is gone."""
 
 
+class QEMUGone(QMPError):
+    """It has ended, or closed the connection."""
+
+
 class QMP:
     def __init__(self, sock, timeout=30):
         sock.settimeout(timeout)
@@ -16,7 +20,10 @@ class QMP:
         self.events = []    # that came before the last answer
 
     def handshake(self):
-        self._receive()
+        try:
+            self._receive()
+        except OSError as error:
+            raise QMPError(f"QMP: no greeting: {error}") from None
         self.execute("qmp_capabilities")
 
     def execute(self, command, **arguments):
@@ -40,5 +47,5 @@ class QMP:
     def _receive(self):
         line = self._stream.readline()
         if not line:
-            raise QMPError("QMP: QEMU is gone")
+            raise QEMUGone("QMP: QEMU is gone")
         return json.loads(line)

@@ -5,13 +5,14 @@ import socket
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
-from lab import accel, initramfs, progress, splat
+from lab import accel, initramfs, progress, splat, stuck
 from lab.agent import Agent
 from lab.arch import X86
 from lab.errors import LabError
 from lab.paths import LOGS, shown
-from lab.qmp import QMP, QMPError
+from lab.qmp import QMP, QEMUGone, QMPError
 
 __all__ = ["VM", "GuestError", "SplatError", "QMPError", "size", "virtio_mem"]
 
@@ -54,6 +55,7 @@ class VM:
         self.name = name
         self.arch = arch
         self.log = _new_log(name)
+        self._kernel = Path(kernel)
         self._timeout = timeout
         self._expected = []
         self._marks = 0
@@ -89,8 +91,12 @@ class VM:
         try:
             self._agent = Agent(agent_ours, self.log, self._error)
             self._qmp = QMP(qmp_ours)
-            self._agent.wait_ready(self._timeout)
             self._qmp.handshake()
+            self._wait_ready(self._timeout)
+        except QEMUGone:
+            error = self._error(None)       # has what QEMU says itself
+            self._stop()
+            raise error from None
         except BaseException:
             self._stop()
             raise
@@ -172,7 +178,11 @@ class VM:
 
     def wait_again(self, timeout):
         """Until the guest is up once more: it has crashed into another kernel, say."""
-        self._agent.wait_ready(timeout)
+        self._wait_ready(timeout)
+
+    def _wait_ready(self, timeout):
+        if not self._agent.wait_ready(timeout):
+            raise self._error(f"not up within {timeout} s; {stuck.describe(self, self._kernel)}")
 
     # Commands
 

@@ -6,8 +6,9 @@ import subprocess
 import pytest
 from conftest import image
 from lab import bench
-from lab.bench_count import SOURCES, USER, Counter, Counts, Symbols
+from lab.bench_count import SOURCES, Counter, Counts
 from lab.bench_flows import SETUPS
+from lab.symbols import USER, Symbols
 from lab.vm import QEMU
 
 # What the series is for: instructions, ours against stock, at most.

@@ -4,7 +4,7 @@ import shutil
 import socket
 
 import pytest
-from conftest import image
+from conftest import ROOT, image
 from lab import agent, splat
 from lab.vm import VM, GuestError, SplatError
 from toy import MAKEFILE
@@ -91,6 +91,16 @@ def test_a_guest_that_dies_and_one_that_hangs():
         with pytest.raises(GuestError, match=r"exit status 3: at the end; log build/logs/"):
             vm.run("echo at the end; exit 3")
         assert vm.run("echo all is well") == "all is well\n"
+
+
+def test_a_guest_that_does_not_come_up():
+    """The message says where it stands: here, with a first program that never ends."""
+    with pytest.raises(GuestError, match=r"not up within 20 s; the last thing it said: .+; "
+                                         r"CPU 0 at \w+.*; CPU 1 at \w+.*; log build/logs/") as error:
+        with VM("lab-stuck", image("guest"), append="rdinit=/bin/cat", timeout=20):
+            pass
+    assert "CPU 0 at default_idle" in str(error.value)
+    assert "RIP=" in (ROOT / "build/logs/lab-stuck.log").read_text()
 
 
 def test_a_command_that_waits_for_what_has_crashed(tmp_path, monkeypatch):

@@ -1,0 +1,24 @@
+"""The function that an address of a kernel belongs to."""
+
+import bisect
+import re
+
+USER = "user space"     # and the firmware, during boot
+KERNEL_START = 0xffff_8000_0000_0000
+
+
+class Symbols:
+    """The functions of a kernel, from its System.map."""
+
+    def __init__(self, system_map):
+        pairs = sorted((int(address, 16), name) for address, name in re.findall(
+            r"^(\w+) [tTwW] (\S+)$", system_map.read_text(), re.M))
+        self._addresses = [address for address, _ in pairs]
+        # What the compiler makes of a part of a function still is that function.
+        self._names = [re.sub(r"\.(isra|constprop|part|cold)\b.*", "", name) for _, name in pairs]
+
+    def name(self, address):
+        if address < KERNEL_START:
+            return USER
+        index = bisect.bisect_right(self._addresses, address) - 1
+        return self._names[index] if index >= 0 else "before the kernel's text"
