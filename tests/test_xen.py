@@ -336,8 +336,7 @@ class TestDisk:
             vm = guest.vm
             vm.run("mount -t xenfs xenfs /proc/xen && mkdir -p /var/lib/xenstored /var/run/xen && "
                    "cd /lib/modules && chmod +x ld-linux-x86-64.so.2 && "
-                   "./ld-linux-x86-64.so.2 --library-path . ./xenstored --internal-db "
-                   "--pid-file /tmp/xenstored.pid", timeout=120)
+                   "./ld-linux-x86-64.so.2 --library-path . ./xenstored --internal-db", timeout=120)
             vm.run("xenstore write /local/domain/0/domid 0 /local/domain/0/name Domain-0")
             vm.run("dd if=/dev/zero of=/tmp/disk bs=1M count=48; losetup /dev/loop0 /tmp/disk")
             yield guest
