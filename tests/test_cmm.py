@@ -22,11 +22,23 @@ OOM_MIB = 1     # cmm.oom_kb
 LOANED = "offline" if TREE == "stock" else "movable_offline"
 
 
+def boot(name, mmu, memory, append=""):
+    # 256 MiB blocks, because memory may be added; a notifier that is asked before CMM's.
+    return Machine(f"{name}-{mmu}", PSERIES, memory=memory, slots=4, maxmem="8G", append=(
+        f"{MMUS[mmu]} cmm.simulate=1 memory_notifier_error_inject.priority=2 {append}"))
+
+
 @pytest.fixture(scope="module", params=MMUS)
 def machine(request):
-    # 256 MiB blocks, because memory may be added; a notifier that is asked before CMM's.
-    with Machine(f"cmm-{request.param}", PSERIES, memory="2G", slots=4, maxmem="4G", append=(
-            f"{MMUS[request.param]} cmm.simulate=1 memory_notifier_error_inject.priority=2")) as vm:
+    with boot("cmm", request.param, "2G") as vm:
+        vm.run("mount -o remount,size=95% /tmp")
+        yield vm
+
+
+@pytest.fixture(params=MMUS)
+def half_movable(request):
+    """A guest of its own, with half of its blocks without pages that the kernel has for itself."""
+    with boot("cmm-movable", request.param, "3G", "movablecore=1536M") as vm:
         vm.run("mount -o remount,size=95% /tmp")
         yield vm
 
@@ -106,19 +118,21 @@ def test_compaction_migrates_loaned_pages(vm):
     look(vm, 128 * MIB)
 
 
-def spread(vm, size):
-    """Inflate with pages in many blocks: files have most of the memory meanwhile, with holes."""
+def spread(vm, size, file_mib=8):
+    """Inflate with pages in nearly each block: files have most of the memory meanwhile, with holes."""
     kib = vm.number("awk '/^MemAvailable:/ { print $2 }' /proc/meminfo")
-    files = range((kib >> 10) // 32 - 4)
-    vm.run("".join(f"dd if=/dev/zero of=/tmp/fill{file} bs=1M count=32 2>/dev/null;"
-                   for file in files), timeout=600)
-    vm.run("".join(f"rm /tmp/fill{file};" for file in files[::len(files) // (size // (32 * MIB) + 1)]))
+    files = range((kib >> 10) // file_mib - 16)
+    vm.run(f"for i in $(seq 0 {files[-1]}); do "
+           f"dd if=/dev/zero of=/tmp/fill$i bs=1M count={file_mib} 2>/dev/null; done", timeout=600)
+    holes = files[::len(files) // (size // (file_mib * MIB) + 1)]
+    vm.run("rm " + " ".join(f"/tmp/fill{file}" for file in holes))
     resize(vm, size)
     vm.run("rm -f /tmp/fill*")
 
 
-def test_blocks_with_loaned_pages_go_offline(vm):
+def test_blocks_with_loaned_pages_go_offline(half_movable):
     """Exactly the balloon pages that are in the block migrate, and the balloon stays as large."""
+    vm = half_movable
     spread(vm, 128 * MIB)
     gone = 0
     while gone < 3:
