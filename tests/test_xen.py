@@ -310,7 +310,7 @@ class TestUnpopulated(Common, Grants):
 class TestPVH(Common, Lending):
     """Dom0 with the page tables of hardware: what is lent can be mapped although nothing is there."""
 
-    guest = guest_fixture("xen-pvh", f"{BOOT}K,max:{MAX}K", pvh=True)
+    guest = guest_fixture("xen-pvh", f"{BOOT}K,max:{MAX}K", pvh=True, smp=1)
     sizes = 1, 20           # it takes long
 
     def test_pages_in_a_pipe(self, guest):
