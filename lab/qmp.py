@@ -22,6 +22,8 @@ class QMP:
     def handshake(self):
         try:
             self._receive()
+        except ConnectionError as error:
+            raise QEMUGone(f"QMP: {error}") from None
         except OSError as error:
             raise QMPError(f"QMP: no greeting: {error}") from None
         self.execute("qmp_capabilities")

@@ -4,28 +4,35 @@ import re
 import time
 
 from lab import splat
+from lab.errors import LabError
 from lab.symbols import Symbols
 
 LOOKS = 3       # a second apart: a CPU that loops is not always in the same function
-_COUNTER = re.compile(r"^(?:E?RIP|.*\bRIP|\s*PC|NIP)\s*=?\s*([0-9a-f]{8,16})\b", re.M)
+_CPU = re.compile(r"^CPU#\d+\s*$", re.M)
+_COUNTER = re.compile(r"^(?:[ER]IP=|\s*PC=|NIP\s+)([0-9a-f]{8,16})\b", re.M)
 
 
 def describe(vm, kernel):
     """One line for an error message; the registers go to the end of the guest's log."""
-    symbols = _symbols(kernel)
-    places = []
-    registers = ""
+    said = splat.find(vm.console()) or vm.console().splitlines() or ["nothing"]
+    return "; ".join([f"the last thing it said: {said[-1].strip()}", *_cpus(vm, _symbols(kernel))])
+
+
+def _cpus(vm, symbols):
+    places = {}     # {number of a CPU: functions}
     for look in range(LOOKS):
         time.sleep(1 if look else 0)
-        registers = vm.qmp("human-monitor-command", **{"command-line": "info registers -a"})
-        for cpu, address in enumerate(_COUNTER.findall(registers)):
-            places.append((cpu, symbols.name(int(address, 16)) if symbols else address))
-    said = splat.find(vm.console()) or vm.console().splitlines() or ["nothing"]
+        try:
+            registers = vm.qmp("human-monitor-command", **{"command-line": "info registers -a"})
+        except LabError as error:
+            return [str(error)]
+        for cpu, text in enumerate(_CPU.split(registers)[1:]):
+            found = _COUNTER.search(text)
+            name = "?" if not found else symbols.name(int(found[1], 16)) if symbols else found[1]
+            places.setdefault(cpu, {})[name] = None     # as an ordered set
     with vm.log.open("a") as log:
         log.write(f"\n{registers}")
-    cpus = [f"CPU {cpu} at " + ", ".join(dict.fromkeys(name for each, name in places if each == cpu))
-            for cpu in sorted({cpu for cpu, _ in places})]
-    return "; ".join([f"the last thing it said: {said[-1].strip()}", *cpus])
+    return [f"CPU {cpu} at {', '.join(names)}" for cpu, names in places.items()]
 
 
 def _symbols(kernel):
