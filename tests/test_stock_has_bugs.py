@@ -25,6 +25,8 @@ SYMPTOMS = {
     "test_compaction_while_the_last_block_goes": r"kernel BUG at include/linux/mm.h",
     "test_allocation_while_a_zone_comes_and_goes":
         "null-ptr-deref in (get_page_from_freelist|alloc_pages_bulk)",
+    "test_watchdog_of_clocksources_while_the_machine_is_stopped":
+        "no end within .* CPU . at watchdog_(check_skew|wait_seq)",
     "test_refused_zone_is_forgotten": "Normal",
     "test_free_page_reporting_after_suspend": "pagealloc: memory corruption",
     "test_block_goes_while_its_file_is_read": "possible circular locking",
