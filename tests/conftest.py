@@ -40,7 +40,7 @@ class Guest:
     One booted guest with an empty virtio-mem device "vmem0", for several tests, each of which
     leaves the device empty and no program running. A guest where that failed, or whose kernel
     complained, is replaced. `beside` names further such devices, which are among the arguments;
-    `modules` names test modules, for its /lib/modules.
+    `modules` names test modules, for its /lib/modules, or is of paths of other files.
     """
 
     running = None      # two cores: one guest at a time
@@ -67,7 +67,8 @@ class Guest:
         self.vm = VM(self.name, image(self.config), arch=kernel.arch_of(self.config),
                      memory="1G", maxmem="8G", slots=4, args=[
                          *virtio_mem("vmem0", "2G"), *self.args],
-                     modules=[modules.build(TREE, self.config, name) for name in self.modules],
+                     modules=[name if isinstance(name, Path) else
+                              modules.build(TREE, self.config, name) for name in self.modules],
                      append=f"kunit.enable=0 {self.append}")
         try:
             self.vm.__enter__()

@@ -44,6 +44,7 @@
 #include "internal.h"
 #include "offline_page.h"
 #include "page_alloc.h"
+#include <trace/events/offline_page.h>
 
 /* Flags that make no sense for a page that nobody can use, move or charge. */
 #define OFFLINE_GFP_INVALID	(__GFP_COMP | __GFP_ACCOUNT | __GFP_MOVABLE)
@@ -61,6 +62,8 @@ static void take_offline(unsigned long start_pfn, unsigned long nr_pages)
 	VM_WARN_ON_ONCE(zone_managed_pages(page_zone(pfn_to_page(start_pfn))) <
 			nr_pages);
 	adjust_managed_page_count(pfn_to_page(start_pfn), -nr_pages);
+	trace_offline_page_alloc(start_pfn, nr_pages,
+				 pfn_to_page(start_pfn)->flags.f);
 }
 
 /**
@@ -298,6 +301,7 @@ static bool prepare_never_onlined_range(unsigned long start_pfn,
 		if (next != end)
 			goto undo;
 	}
+	trace_offline_page_free(start_pfn, nr_pages, flags);
 	return true;
 
 undo:
@@ -349,6 +353,8 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 		return;
 	}
 
+	trace_offline_page_free(start_pfn, nr_pages,
+				pfn_to_page(start_pfn)->flags.f);
 	adjust_managed_page_count(pfn_to_page(start_pfn), nr_pages);
 
 	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
@@ -413,6 +419,8 @@ static void change_range_skippable(unsigned long start_pfn,
 		else
 			page_offline_clear_skippable(page);
 	}
+	trace_offline_page_skippable(start_pfn, nr_pages,
+				     pfn_to_page(start_pfn)->flags.f);
 }
 
 /**
@@ -522,6 +530,8 @@ int adopt_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 		page_offline_set_never_onlined(page);
 		page_set_offline(page);
 	}
+	trace_offline_page_adopt(start_pfn, nr_pages,
+				 pfn_to_page(start_pfn)->flags.f);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(adopt_offline_page_range);
@@ -595,6 +605,7 @@ void lend_offline_page(struct page *page)
 	if (WARN_ON_ONCE(!PageOffline(page) || page_ref_count(page)))
 		return;
 
+	trace_offline_page_lend(page_to_pfn(page), 1, page->flags.f);
 	count_lent(page, true);
 	/*
 	 * When it comes back, nobody knows any more that it was never onlined,
@@ -639,6 +650,7 @@ bool take_back_offline_page(struct page *page)
 	/* Pairs with whoever reads type, refcount and type again. */
 	smp_wmb();
 	page_set_offline(page);
+	trace_offline_page_take_back(page_to_pfn(page), 1, page->flags.f);
 	count_lent(page, false);
 	return true;
 }
