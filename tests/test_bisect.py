@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from lab import bisect, combinations, kernel, objects, tree
+from lab import bisect, combinations, kernel, kunit, objects, tree
 from lab.errors import LabError
 from lab.git import git
 
@@ -27,6 +27,7 @@ class Bisected:
         monkeypatch.setattr(bisect, "RECORD", folder.parent / "bisect.json")
         monkeypatch.setattr(bisect, "TABLE", folder.parent / "bisect.md")
         monkeypatch.setattr(bisect, "_verdict", self.verdict)
+        monkeypatch.setattr(bisect, "_compiler", lambda machine: "gcc")     # most are not installed
 
     def commit(self, subject, name, text=""):
         (self.folder / name).parent.mkdir(exist_ok=True)
@@ -80,7 +81,7 @@ def test_failure_is_told_and_remembered(bisected, monkeypatch):
     bisected.bad["off: second"] = "mm/b.c:1: error: no such thing"
     assert bisected.run("off:") == (1, OFF)
     assert "off: second: mm/b.c:1: error: no such thing" in " ".join(said)
-    assert "| second | mm/b.c:1: error: no such thing |" in bisect.TABLE.read_text()
+    assert "| second | mm/b.c:1: error: no such thing | \N{EN DASH} |" in bisect.TABLE.read_text()
     assert bisected.run("off:") == (1, [])
     bisected.bad.clear()
     assert bisected.run("off:", None, True) == (0, ["off: second"])
@@ -170,3 +171,37 @@ def test_function_that_nobody_has(built, monkeypatch):
     }.get((path.name, which), []))
     assert objects.missing("x", "x", None, ["mm/a.o", "mm/b.o"]) == []
     assert objects.missing("x", "x", None, ["mm/b.o"]) == [("mm/b.o", "given")]
+
+
+def test_boots_and_passes_its_tests(monkeypatch):
+    """A case that fails is a verdict; suites that a patch does not have yet are not missed."""
+    asked, found = [], {"good": ("ok", ""), "elsewhere": ("SKIP", "")}
+
+    class Guest:
+        def __init__(self, *arguments, **options):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def run(self, command, timeout=60):
+            return listing
+
+    def run(vm, suites, timeout):
+        asked.append(suites)
+        return found
+
+    monkeypatch.setattr(kunit, "VM", Guest)
+    monkeypatch.setattr(kunit, "run", run)
+    listing = "example\n"
+    kunit.check("bisect", "image")
+    assert asked == []
+    listing = "example\noffline_page\noffline_page_lend\n"
+    kunit.check("bisect", "image")
+    assert asked == [["offline_page", "offline_page_lend"]]
+    found["bad"] = ("not ok", "")
+    with pytest.raises(LabError, match="bad fails"):
+        kunit.check("bisect", "image")

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 from conftest import MIB, TREE, Guest, check, image
-from lab import ktap
+from lab import ktap, kunit
 from lab.paths import BUILD, KERNEL
 from lab.vm import VM
 from test_virtio_mem import BLOCK_PAGES, unplugged
@@ -115,12 +115,10 @@ def test_events_of_a_block_that_comes_and_goes(vm, memory):
 def test_events_of_pages_that_are_lent():
     """By the kernel's own tests of that: what is adopted and lent comes from nowhere else here."""
     suite = ktap.suite(KERNEL / "tree/mm/tests/offline_page_lend_kunit.c")
-    with VM("instruments-lend", image("debug"), memory="1280M", append=(
-            f"kunit.enable=1 kunit.autorun=0 kunit.filter_glob={suite} "
-            "memhp_default_state=online_movable page_owner=on "
-            "memmap=256M%0x30000000-1 offline_page_kunit.hotadd=0x30000000")) as vm:
-        vm.run(f"mount -t tracefs tracefs {TRACING}; echo 1 >{TRACING}/events/offline_page/enable; "
-               f"echo 1 >/sys/kernel/debug/kunit/{suite}/run", timeout=300)
+    with VM("instruments-lend", image("debug"), memory=kunit.MEMORY,
+            append=f"{kunit.APPEND} {kunit.HOTADD}") as vm:
+        vm.run(f"mount -t tracefs tracefs {TRACING}; echo 1 >{TRACING}/events/offline_page/enable")
+        kunit.run(vm, [suite], timeout=300)
         seen = {name: events(vm, name) for name in ("adopt", "lend", "take_back")}
         for line in vm.splats():        # test_kunit.py looks at those
             vm.expect_splat(re.escape(line))

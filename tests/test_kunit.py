@@ -4,7 +4,7 @@ import re
 
 import pytest
 from conftest import ROOT, TREE, image
-from lab import ktap, splat
+from lab import ktap, kunit, splat
 from lab.vm import VM
 
 SOURCES = (sorted((ROOT / "kernel/tree/mm/tests").glob("offline_page*_kunit.c")) or
@@ -24,13 +24,6 @@ def blame(console):
     return found
 
 
-APPEND = "kunit.enable=1 kunit.autorun=0 kunit.filter_glob=offline_page* page_owner=on"
-
-# Page allocations of those tasks fail that ask for it.
-FAIL_PAGE_ALLOC = {"task-filter": "Y", "probability": 100, "times": -1, "verbose": 0,
-                   "min-order": 0, "ignore-gfp-wait": "N", "ignore-gfp-highmem": "N"}
-
-
 def run_suites(vm, items, timeout):
     """
     Run the suites of the cases that these tests are about, and no others: that is for those who are
@@ -38,14 +31,8 @@ def run_suites(vm, items, timeout):
     """
     wanted = {item.callspec.params["case"] for item in items
               if "case" in getattr(getattr(item, "callspec", None), "params", ())}
-    for name, value in FAIL_PAGE_ALLOC.items():
-        vm.run(f"echo {value} > /sys/kernel/debug/fail_page_alloc/{name}")
-    for source in SOURCES:
-        if wanted.intersection(ktap.cases([source])):
-            suite = ktap.suite(source)
-            vm.run(f"echo 1 > /sys/kernel/debug/kunit/{suite}/run", timeout=timeout)
-    # The console mixes the results with other messages.
-    found = ktap.parse(vm.run("cat /sys/kernel/debug/kunit/offline_page*/results"))
+    found = kunit.run(vm, [ktap.suite(source) for source in SOURCES
+                           if wanted.intersection(ktap.cases([source]))], timeout)
     for line in vm.splats():        # for the test to report
         vm.expect_splat(re.escape(line))
     return found, blame(vm.console())
@@ -53,10 +40,8 @@ def run_suites(vm, items, timeout):
 
 @pytest.fixture(scope="module")
 def results(request):
-    """The 256 MiB at 768 MiB are hidden from the kernel, to be hot-added by some of the cases."""
-    with VM("kunit", image("debug"), memory="1280M", append=(
-            f"{APPEND} debug_pagealloc=on memhp_default_state=online_movable "
-            "memmap=256M%0x30000000-1 offline_page_kunit.hotadd=0x30000000")) as vm:
+    with VM("kunit", image("debug"), memory=kunit.MEMORY,
+            append=f"{kunit.APPEND} {kunit.HOTADD}") as vm:
         return run_suites(vm, request.session.items, timeout=600)
 
 

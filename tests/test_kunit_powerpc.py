@@ -5,9 +5,10 @@ import re
 import pytest
 from conftest import image
 from lab.arch import PSERIES
+from lab.kunit import APPEND
 from lab.vm import VM
 from powerpc import CONFIG, MMUS
-from test_kunit import APPEND, CASES, check, run_suites
+from test_kunit import CASES, check, run_suites
 
 pytestmark = pytest.mark.part("powerpc")
 
