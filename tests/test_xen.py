@@ -277,7 +277,7 @@ class TestRace:
     guest = guest_fixture("xen-race", f"{MAX}K,max:{MAX}K", smp=2)
 
     def test_failure_does_not_change_the_target(self, guest):
-        guest.order("race 20000")
+        guest.order("race 300000")
         assert guest.lent() == 0
 
 
