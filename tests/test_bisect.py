@@ -168,9 +168,12 @@ def test_function_that_nobody_has(built, monkeypatch):
     monkeypatch.setattr(objects, "files", lambda *patterns: ["mm/a.c", "mm/b.c"])
     monkeypatch.setattr(objects, "_nm", lambda machine, path, which: {
         ("a.o", "--defined-only"): ["given"], ("b.o", "--undefined-only"): ["given", "printk"],
+        ("t.o", "--undefined-only"): ["given"],
     }.get((path.name, which), []))
     assert objects.missing("x", "x", None, ["mm/a.o", "mm/b.o"]) == []
     assert objects.missing("x", "x", None, ["mm/b.o"]) == [("mm/b.o", "given")]
+    # one that an ifdef of the Makefile has left out
+    assert objects.missing("x", "x", None, ["mm/b.o", "mm/a.o", "mm/tests/t.o"]) == []
 
 
 def test_boots_and_passes_its_tests(monkeypatch):
