@@ -13,6 +13,7 @@
 #include <linux/prandom.h>
 #include <linux/sched/task.h>
 
+#include "balloon_count.h"
 #include "hv_balloon_kunit_host.h"
 
 /* What the system and the driver believed to have when the case began. */
@@ -152,19 +153,6 @@ static void expect_online(struct kunit *test, unsigned long pfn, unsigned long n
 	}
 }
 
-/* NR_BALLOON_PAGES, with what the CPUs have not told yet. */
-static long balloon_pages(void)
-{
-	struct pglist_data *pgdat = NODE_DATA(0);
-	long sum = atomic_long_read(&pgdat->vm_stat[NR_BALLOON_PAGES]);
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		sum += per_cpu_ptr(pgdat->per_cpu_nodestats,
-				   cpu)->vm_node_stat_diff[NR_BALLOON_PAGES];
-	return sum;
-}
-
 /* Does the host hold what is offline, and is everything else accounted for? */
 static void expect_totals(struct kunit *test)
 {
@@ -190,7 +178,7 @@ static void expect_totals(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dm_device.num_pages_ballooned, host.nr_held);
 	KUNIT_EXPECT_EQ(test, dm_device.num_pages_onlined, before.onlined + gained);
 
-	KUNIT_EXPECT_EQ(test, balloon_pages(), host.nr_held);
+	KUNIT_EXPECT_EQ(test, count_balloon_pages(0, host.nr_held), host.nr_held);
 
 	KUNIT_EXPECT_NULL_MSG(test, host.wrong, "fake host: %s", host.wrong);
 }
