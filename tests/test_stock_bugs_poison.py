@@ -126,6 +126,18 @@ def test_poisoned_zsmalloc_page(memory, block, zram):
     take_offline(memory, block)
 
 
+def test_page_freed_while_poisoned_is_unpoisoned(memory, block, zram):
+    """It is free then, and not lost to everybody."""
+    pfn = some_page(memory, block, ZSMALLOC)
+    hard_poison(memory, pfn)
+    memory.vm.run("echo 1 >/sys/block/zram0/reset")
+    memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
+    assert not flags(memory, pfn) & HWPOISON_FLAG
+    assert memory.hotplug("offline", block, seconds=20) == "ok"
+    assert memory.hotplug("online", block) == "ok"
+    assert memory.memtotal() == memory.base + BLOCK
+
+
 def test_poisoned_offline_page(memory):
     """It was never counted, so it cannot be lost."""
     memory.resize(BLOCK // 2)

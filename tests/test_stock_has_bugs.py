@@ -15,6 +15,7 @@ SYMPTOMS = {
     "test_soft_offlined_balloon_page_is_unpoisoned": "exit status",
     "test_poisoned_balloon_page": "EINTR",
     "test_poisoned_zsmalloc_page": "EINTR",
+    "test_page_freed_while_poisoned_is_unpoisoned": "EINTR",
     # or the zone has -1 pages, and the next allocation is the last
     "test_poisoned_offline_page": r"assert \d+ == \(?\d+|System is deadlocked on memory",
     "test_poisoned_huge_page": "EINTR",
