@@ -1,9 +1,14 @@
 """The VMware balloon driver against a fake host, in the kernel: QEMU cannot play this one."""
 
+import os
+
 import kunit_module
 import pytest
 
 MODULE = "vmw_balloon_kunit"
+
+# Another one: VMW_BALLOON_SEED=1 ./run check test_vmw_balloon
+SEED = os.environ.get("VMW_BALLOON_SEED", "20261126")
 
 # Pages of the balloon migrate from one to the other.
 NODES = ["-object", "memory-backend-ram,id=ram0,size=640M",
@@ -30,15 +35,32 @@ STOCK_BUGS = {
 }
 
 
+def run(only, timeout):
+    return kunit_module.run(MODULE, only=only, memory="1280M", args=NODES, timeout=timeout,
+                            parameters=f"seed={SEED}")
+
+
 @pytest.fixture(scope="module")
 def results():
-    return kunit_module.run(MODULE, memory="1280M", args=NODES, timeout=1800)
+    return run("vmw_balloon", 1800)
 
 
-@pytest.mark.parametrize("case", kunit_module.cases(MODULE))
+@pytest.fixture(scope="module")
+def hostile():
+    """In a guest of its own: stock does not survive it."""
+    return run("vmw_balloon_hostile", 900)
+
+
+@pytest.mark.parametrize("case", kunit_module.cases(MODULE, ".c"))
 def test_vmw_balloon(results, case):
     kunit_module.check(results, case)
 
 
+@pytest.mark.part("hostile")
+@pytest.mark.parametrize("case", kunit_module.cases(MODULE, "_hostile.h"))
+def test_vmw_balloon_hostile(hostile, case):
+    kunit_module.check(hostile, case)
+
+
 def test_stock_bugs_are_cases():
-    assert STOCK_BUGS.keys() <= set(kunit_module.cases(MODULE))
+    assert STOCK_BUGS.keys() <= set(kunit_module.cases(MODULE, ".c"))

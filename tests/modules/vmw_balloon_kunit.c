@@ -910,6 +910,8 @@ static int vmw_balloon_init(struct kunit *test)
 static void vmw_balloon_exit(struct kunit *test)
 {
 	/* A case that ended early. */
+	host.lie = NULL;
+	host.scribble = NULL;
 	host.refuse = NULL;
 	host.before = NULL;
 	if (before.loaded)
@@ -917,6 +919,8 @@ static void vmw_balloon_exit(struct kunit *test)
 	vmwballoon_shrinker_enable = false;
 	host_exit();
 }
+
+#include "vmw_balloon_kunit_hostile.h"
 
 static struct kunit_case vmw_balloon_cases[] = {
 	KUNIT_CASE(test_legacy),
@@ -958,4 +962,4 @@ static struct kunit_suite vmw_balloon_suite = {
 	.test_cases = vmw_balloon_cases,
 };
 
-kunit_test_suite(vmw_balloon_suite);
+kunit_test_suites(&vmw_balloon_suite, &vmw_balloon_hostile_suite);

@@ -115,6 +115,11 @@ static struct {
 
 	/* What a case may add, called with the lock held. */
 	bool (*refuse)(unsigned long cmd, unsigned long pfn);
+	unsigned long refusal;		/* with which status */
+	/* Returns whether it has answered instead of the host, who does nothing then. */
+	bool (*lie)(unsigned long cmd, struct host_registers *registers);
+	/* What else it writes to the page with the batch. */
+	void (*scribble)(struct vmballoon_batch_entry *batch, unsigned long nr_entries);
 	/* The same, without any lock of the host. */
 	void (*before)(unsigned long cmd);
 
@@ -186,7 +191,7 @@ static unsigned long host_page(unsigned long cmd, unsigned long pfn,
 		return lock ? VMW_BALLOON_ERROR_PPN_LOCKED : VMW_BALLOON_ERROR_PPN_UNLOCKED;
 	}
 	if (host.refuse && host.refuse(cmd, pfn))
-		return VMW_BALLOON_ERROR_PPN_PINNED;
+		return host.refusal;
 
 	for (i = pfn; i < pfn + frames; i++) {
 		if (lock)
@@ -217,6 +222,8 @@ static unsigned long host_batch(unsigned long cmd, unsigned long batch_pfn,
 			host_complain("reserved bits are set", batch[i].pfn);
 		batch[i].status = host_page(cmd, batch[i].pfn, frames, lock);
 	}
+	if (host.scribble)
+		host.scribble(batch, nr_entries);
 	return host.resetting ? VMW_BALLOON_ERROR_RESET : VMW_BALLOON_SUCCESS;
 }
 
@@ -297,7 +304,8 @@ void vmw_balloon_kunit_inl(struct host_registers *registers)
 		host_complain("another port, or the magic is wrong", registers->dx);
 	if (cmd < VMW_BALLOON_CMD_NUM)
 		host.calls[cmd]++;
-	registers->ax = host_command(cmd, registers->bx, registers->si, &registers->cx);
+	if (!host.lie || !host.lie(cmd, registers))
+		registers->ax = host_command(cmd, registers->bx, registers->si, &registers->cx);
 	if (cmd < VMW_BALLOON_CMD_NUM && VMW_BALLOON_CMD_WITH_TARGET_MASK & BIT(cmd))
 		registers->bx = host.target;
 	spin_unlock_irqrestore(&host.lock, flags);
@@ -330,6 +338,7 @@ static int host_init(void)
 
 	memset(&host, 0, sizeof(host));
 	spin_lock_init(&host.lock);
+	host.refusal = VMW_BALLOON_ERROR_PPN_PINNED;
 	for_each_online_node(nid)
 		host.max_pfn = max(host.max_pfn, pgdat_end_pfn(NODE_DATA(nid)));
 	host.held = vzalloc(host.max_pfn);
