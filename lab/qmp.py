@@ -1,6 +1,7 @@
 """QEMU's machine protocol, as much of it as is needed: commands and their answers."""
 
 import json
+import threading
 
 from lab.errors import LabError
 
@@ -17,6 +18,7 @@ class QMP:
     def __init__(self, sock, timeout=30):
         sock.settimeout(timeout)
         self._stream = sock.makefile("rw")
+        self._lock = threading.Lock()
         self.events = []    # that came before the last answer
 
     def handshake(self):
@@ -29,9 +31,14 @@ class QMP:
         self.execute("qmp_capabilities")
 
     def execute(self, command, **arguments):
+        """The answer to a command. Any thread may ask."""
         message = {"execute": command}
         if arguments:
             message["arguments"] = arguments
+        with self._lock:
+            return self._execute(command, message)
+
+    def _execute(self, command, message):
         try:
             self._stream.write(json.dumps(message))
             self._stream.flush()

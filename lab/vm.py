@@ -50,13 +50,16 @@ class VM:
     """A guest, as a context manager; leaving it fails on any unexpected splat."""
 
     def __init__(self, name, kernel, *, arch=X86, memory="512M", maxmem=None, slots=0, smp=2,
-                 append="", args=(), timeout=180, accelerator=None, modules=()):
-        """`modules`: paths of .ko files, from lab.modules, for the guest's /lib/modules."""
+                 append="", args=(), timeout=180, patience=60, accelerator=None, modules=()):
+        """
+        `modules`: paths of .ko files, from lab.modules, for the guest's /lib/modules. `timeout` is
+        for booting, `patience` for a command that is not given a time of its own.
+        """
         self.name = name
         self.arch = arch
         self.log = _new_log(name)
         self._kernel = Path(kernel)
-        self._timeout = timeout
+        self._timeout, self._patience = timeout, patience
         self._expected = []
         self._marks = 0
         self._process = None
@@ -190,11 +193,11 @@ class VM:
         """Run it in the background; .wait(timeout) gives (exit status, output)."""
         return self._agent.start(command)
 
-    def call(self, command, timeout=60):
+    def call(self, command, timeout=None):
         """Run `sh -c command` as root and return (exit status, output)."""
-        return self.start(command).wait(timeout)
+        return self.start(command).wait(timeout or self._patience)
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=None):
         """Run `sh -c command` as root and return its output; it must succeed."""
         rc, output = self.call(command, timeout)
         if rc:
@@ -246,7 +249,7 @@ class VM:
         self._marks += 1
         mark = f"lab: mark {self._marks}"
         self.run(f"echo '<3>{mark}' >/dev/kmsg")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + self._patience / 2
         while mark not in self.console():
             if time.monotonic() > deadline:
                 raise self._error("the console stands still")

@@ -40,14 +40,15 @@ class Guest:
     One booted guest with an empty virtio-mem device "vmem0", for several tests, each of which
     leaves the device empty and no program running. A guest where that failed, or whose kernel
     complained, is replaced. `beside` names further such devices, which are among the arguments;
-    `modules` names test modules, for its /lib/modules, or is of paths of other files.
+    `modules` names test modules, for its /lib/modules, or is of paths of other files; what VM takes
+    beside that is among `machine`.
     """
 
     running = None      # two cores: one guest at a time
 
-    def __init__(self, name, append, args=(), beside=(), config="debug",
-                 modules=()):
+    def __init__(self, name, append, args=(), beside=(), config="debug", modules=(), **machine):
         self.name, self.append, self.args = name, append, args
+        self.machine = {"memory": "1G"} | machine
         self.beside, self.config, self.modules = beside, config, modules
         self.vm = self.memory = None
         self.memories = []      # of all devices
@@ -65,7 +66,7 @@ class Guest:
         if Guest.running:
             Guest.running.stop()
         self.vm = VM(self.name, image(self.config), arch=kernel.arch_of(self.config),
-                     memory="1G", maxmem="8G", slots=4, args=[
+                     maxmem="8G", slots=4, **self.machine, args=[
                          *virtio_mem("vmem0", "2G"), *self.args],
                      modules=[name if isinstance(name, Path) else
                               modules.build(TREE, self.config, name) for name in self.modules],
