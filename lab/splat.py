@@ -30,14 +30,16 @@ _CRASH = re.compile(r"^Oops\b|^Kernel panic\b|^(?:rcu: )?INFO: .*\bstalls?\b|"
 _OOM = re.compile("^(?:Out of memory|Memory cgroup out of memory): Killed process")
 
 
+def messages(console):
+    """The lines of a console log that the kernel has printed, without their time stamps."""
+    for line in console.splitlines():
+        if stamp := _STAMP.match(line):
+            yield line[stamp.end():].rstrip()
+
+
 def find(console, what=_SPLAT):
     """The splat lines in a console log, without their time stamps."""
-    lines = []
-    for line in console.splitlines():
-        stamp = _STAMP.match(line)
-        if stamp and what.search(line[stamp.end():]):
-            lines.append(line[stamp.end():].strip())
-    return lines
+    return [line.strip() for line in messages(console) if what.search(line)]
 
 
 def why_killed(console):
