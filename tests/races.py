@@ -89,9 +89,16 @@ class World:
             time.sleep(0.5)
             return
         block = chance.choice(sorted(states))
-        action = "offline" if states[block] == "online" else "online_movable"
+        if states[block] == "online" and self._hotplug("offline", block) != "ok":
+            return
+        # Soon, mostly: an offline block is the first that the driver removes.
+        if states[block] != "online" or chance.random() < 0.7:
+            self._hotplug("online_movable", block)
+
+    def _hotplug(self, action, block):
         answer = (self.vm.call(f"hotplug {action} {block} 60")[1].split() or ["?"])[0]
         self.done[f"{action} {answer}"] += 1
+        return answer
 
     def compact(self, chance):
         self.call("compaction", "echo 1 >/proc/sys/vm/compact_memory")
