@@ -31,7 +31,7 @@ PACKAGES = {
 # What only a named part of the tests needs.
 PARTS = {"mails": ["b4"], "bench": ["gnuplot-nox"], "fuzz": ["clang", "libclang-rt-dev"],
          "mutations": ARCHS["powerpc"].packages,
-         "upstream": ["bash-static", "libcap-dev", "libnuma-dev", "liburing-dev"]}
+         "upstream": ["bash-static", "libcap-dev", "libnuma-dev", "liburing-dev", *ARCHS["powerpc"].packages]}
 
 
 def install(command, archs=(), part=None):

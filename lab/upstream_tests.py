@@ -19,8 +19,9 @@ _MM = {
     "map_fixed_noreplace": {}, "map_populate": {}, "droppable": {}, "madv_populate": {},
     "guard-regions": {}, "process_madv": {}, "mrelease_test": {}, "mdwe_test": {}, "mseal_test": {},
     "merge": {}, "mremap_test": {}, "mremap_dontunmap": {}, "mkdirty": {}, "memfd_secret": {},
+    "pfnmap": {},
     # by somebody who may not lock as much as he likes
-    "on-fault-limit": {"command": "chpst -u :65534:65534 ./on-fault-limit"},
+    "on-fault-limit": {"command": "su -s /bin/sh nobody -c ./on-fault-limit"},
     "mlock2-tests": {}, "mlock-random-test": {},
     "gup_test -u -n 1": {}, "gup_test -u -n -1": {}, "gup_test -a -n 1": {}, "gup_test -a -n -1": {},
     "gup_test -ct -F 0x1 0 19 0x1000": {}, "gup_longterm": {},
@@ -44,9 +45,21 @@ _MM = {
 }
 
 
-def selftests():
+# What the configuration ppc64le has everything for
+_PPC64LE = {
+    "hugetlb-mmap", "hugetlb-shm", "hugetlb-mremap", "hugetlb-madvise", "hugetlb_dio",
+    "hugetlb_fault_after_madv", "hugetlb_madv_vs_map", "thuge-gen", "map_fixed_noreplace", "droppable",
+    "madv_populate", "guard-regions", "mdwe_test", "mseal_test", "mremap_test", "mremap_dontunmap",
+    "on-fault-limit", "mlock2-tests", "mlock-random-test", "cow", "khugepaged", "khugepaged all:shmem",
+    "split_huge_page_test", "folio_split_race_test", "prctl_thp_disable", "transhuge-stress -d 20",
+    "compaction_test", "hugetlb-soft-offline", "hugetlb-read-hwpoison", "memory-failure",
+}
+
+
+def selftests(machine="x86"):
     for name, options in _MM.items():
-        yield Program(name, folder=MM, **{"command": f"./{name}", **options})
+        if machine == "x86" or name in _PPC64LE:
+            yield Program(name, folder=MM, **{"command": f"./{name}", **options})
     # The smallest part of the memory that the script takes; and a tenth, as make run_full_test has it
     for arguments in ("", " -r 10"):
         name = f"mem-on-off-test.sh{arguments}"

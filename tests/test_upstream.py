@@ -7,59 +7,40 @@ import json
 import re
 
 import pytest
-from conftest import MIB, ROOT, TREE, image
+from conftest import ROOT, TREE, Guest
 from lab import selftests, tap, tree, upstream_report, upstream_tests
 from lab.sidebyside import KERNELS, WHOLE, Guests, Program, Said, problems
-from lab.vm import VM, size, virtio_mem
+from lab.upstream_guests import MACHINES, for_kunit
 
-CONFIG = "upstream"
-MEMORY, PLUGGED, BALLOON = "3G", "448M", "64M"
-PROGRAMS = {program.name: program for program in upstream_tests.selftests()}
-NAMES = [*PROGRAMS, "KUnit"]
-
-
-def tree_of(kernel):
-    return "stock" if kernel == "stock" else TREE
+PROGRAMS = {(machine, program.name): program for machine in MACHINES
+            for program in upstream_tests.selftests(machine)}
+NAMES = [*(f"{machine}: {name}" for machine, name in PROGRAMS), "KUnit"]
 
 
-def boot_for_selftests(kernel):
-    """
-    Two nodes; ZONE_MOVABLE is a device of which half a block is not plugged, and a balloon is inflated:
-    so there are offline pages of both types in the way.
-    """
-    archive = selftests.build(tree_of(kernel), CONFIG)
-    return VM(f"upstream-{kernel}", image(CONFIG, tree_of(kernel)), memory=MEMORY, maxmem="8G", slots=4,
-              modules=[archive], append="kunit.enable=0 memhp_default_state=online_movable", timeout=600,
-              args=["-object", "memory-backend-ram,id=ram0,size=1536M",
-                    "-object", "memory-backend-ram,id=ram1,size=1536M",
-                    "-numa", "node,cpus=0,memdev=ram0", "-numa", "node,cpus=1,memdev=ram1",
-                    *virtio_mem("vmem0", "2G", PLUGGED, node=1),
-                    "-device", "virtio-balloon-pci,id=balloon0"])
-
-
-def prepare_for_selftests(vm):
-    """Also swap, which some programs ask for, and who is who."""
-    vm.run("tar xf /lib/modules/selftests.tar -C / && rm /lib/modules/selftests.tar", timeout=600)
-    vm.run("echo root:x:0:0::/:/bin/sh >/etc/passwd; mkdir -p /dev/shm && mount -t tmpfs tmpfs /dev/shm")
-    vm.run("echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0")
-    vm.qmp("balloon", value=size(MEMORY) - size(BALLOON))
-    vm.run(f"while test $(awk '/^nr_balloon_pages/ {{ print $2 }}' /proc/vmstat) -lt "
-           f"{size(BALLOON) // 4096}; do sleep 0.1; done", timeout=120)
-    vm.run(f"while test $(awk '/^MemTotal/ {{ print $2 }}' /proc/meminfo) -lt "
-           f"{(size(MEMORY) + size(PLUGGED) - size(BALLOON) - 256 * MIB) >> 10}; do sleep 0.1; done",
-           timeout=120)
-
-
-def boot_for_kunit(kernel):
-    return VM(f"upstream-kunit-{kernel}", image(CONFIG, tree_of(kernel)), memory="2G",
-              append="kunit.enable=1 kunit.autorun=0", timeout=600)
+def side_by_side(name, boot, prepare=lambda vm: None):
+    if Guest.running:
+        Guest.running.stop()
+    trees = {"stock": "stock", "ours": TREE}
+    return Guests(lambda kernel: boot(f"{name}-{kernel}", trees[kernel]), prepare)
 
 
 @pytest.fixture(scope="module")
-def guests():
-    guests = Guests(boot_for_selftests, prepare_for_selftests)
-    yield guests
-    guests.stop()
+def machine_guests():
+    """Of one machine at a time."""
+    running = {}
+    yield running
+    for guests in running.values():
+        guests.stop()
+
+
+@pytest.fixture
+def guests(machine_guests, machine):
+    if machine not in machine_guests:
+        while machine_guests:
+            machine_guests.popitem()[1].stop()
+        machine_guests[machine] = side_by_side(f"upstream-{machine}", MACHINES[machine].boot,
+                                               MACHINES[machine].prepare)
+    return machine_guests[machine]
 
 
 def record(name, found):
@@ -68,19 +49,20 @@ def record(name, found):
 
 
 @pytest.mark.part("upstream")
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_selftest(guests, name):
-    guests.vm("stock"), guests.vm("ours")       # what they cost is not the program's
-    found = guests.run(PROGRAMS[name])
-    record(name, found)
+@pytest.mark.parametrize(("machine", "name"), PROGRAMS)
+def test_selftest(guests, machine, name):
+    found = guests.run(PROGRAMS[machine, name])
+    record(f"{machine}: {name}", found)
     bad = list(problems(found))
     assert not bad, "\n".join([*bad, "what it said last:", found["ours"].output[-3000:]])
 
 
 @pytest.mark.part("upstream")
-def test_kunit_suites():
+def test_kunit_suites(machine_guests):
     """All of the kernel's suites that may be run after boot; those of the series alone are no matter."""
-    guests = Guests(boot_for_kunit, lambda vm: None)
+    while machine_guests:
+        machine_guests.popitem()[1].stop()
+    guests = side_by_side("upstream-kunit", for_kunit)
     whole = {kernel: Said({}) for kernel in KERNELS}
     try:
         suites = guests.vm("stock").run(f"cd {upstream_tests.SUITES}; ls -d */run").split()
