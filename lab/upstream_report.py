@@ -20,7 +20,7 @@ def note(name, found, names, record=RECORD):
     known[name] = entry(found)
     programs = {each: known[each] for each in names if each in known}
     files.write(record, _json({"versions": versions(), "programs": programs}))
-    files.write(record.with_suffix(".md"), table(versions(), programs))
+    files.write(record.with_suffix(".md"), table(versions(), programs, names))
 
 
 def entry(found):
@@ -43,25 +43,32 @@ def _json(result):
     return text
 
 
-def table(base, programs):
+def table(base, programs, names):
     """Markdown: how many of each program, and every test that does not pass on both."""
     lines = ["# Upstream's own tests, on stock and with the series", "",
              f"Linux {base['linux']}, QEMU {base['qemu']}, gcc {base['gcc']}. Written by `./run check --all "
              "upstream`; what is run, and what is left out and why, is in `docs/upstream-tests.md`. "
              "`upstream.json` has each test. Passed, not passed (failed, or left out by the program "
-             "itself):", "",
+             f"itself), of {len(programs)} programs that have been run:", "",
              "| program | stock | ours | worse | date |", "|---|--:|--:|--:|---|"]
     lines += [f"| `{name}` | {count(told, 0)} | {count(told, 1)} | {len(told['worse'])} | {told['date']} |"
               for name, told in programs.items()]
+    left = [f"`{name}`" for name in names if name not in programs]
+    lines += ["", f"Not run yet: {', '.join(left)}."] if left else []
     lines += ["", "Tests that do not pass on both, and what the kernel complained about:", "",
               "| program | test | stock | ours |", "|---|---|---|---|"]
+    return "\n".join([*lines, *details(programs)]) + "\n"
+
+
+def details(programs):
     for name, told in programs.items():
-        lines += [f"| `{name}` | {_cell(test)} | {both[0]} | {both[1]} |"
-                  for test, both in told["tests"].items() if set(both) != {"ok"}]
-        seen = [list(dict.fromkeys(map(tap.general, splats))) for splats in told["splats"]]
-        lines += [f"| `{name}` | kernel log: {_cell(line)} | {'x' if line in seen[0] else ''} "
-                  f"| {'x' if line in seen[1] else ''} |" for line in dict.fromkeys(seen[0] + seen[1])]
-    return "\n".join(lines) + "\n"
+        for test, both in told["tests"].items():
+            if set(both) != {"ok"}:
+                yield f"| `{name}` | {_cell(test)} | {both[0]} | {both[1]} |"
+        stock, ours = (dict.fromkeys(map(tap.general, splats)) for splats in told["splats"])
+        for line in stock | ours:
+            yield (f"| `{name}` | kernel log: {_cell(line)} | {'x' if line in stock else ''} "
+                   f"| {'x' if line in ours else ''} |")
 
 
 def count(told, kernel):
