@@ -3,6 +3,8 @@
 import bisect
 import re
 
+from lab.errors import LabError
+
 USER = "user space"     # and the firmware, during boot
 KERNEL_START = 0xffff_8000_0000_0000
 
@@ -16,6 +18,14 @@ class Symbols:
         self._addresses = [address for address, _ in pairs]
         # What the compiler makes of a part of a function still is that function.
         self._names = [re.sub(r"\.(isra|constprop|part|cold)\b.*", "", name) for _, name in pairs]
+
+    def range(self, function):
+        """The addresses [start, end) of a function: of its largest piece, if the compiler has split it."""
+        ranges = [self._addresses[index:index + 2]
+                  for index, name in enumerate(self._names) if name == function]
+        if not ranges:
+            raise LabError(f"the kernel has no function {function}")
+        return max(ranges, key=lambda pair: pair[1] - pair[0])
 
     def name(self, address):
         if address < KERNEL_START:

@@ -4,6 +4,7 @@ its pages are offline, without a reference, and MemTotal is less by their size.
 """
 
 import pytest
+from lab import faults
 from lab.arch import POWERNV
 from powerpc import MIB, MMUS, PAGE, Machine
 
@@ -13,19 +14,11 @@ MEMTRACE = "/sys/kernel/debug/powerpc/memtrace"
 TRACE = f"{MEMTRACE}/00000000/trace"
 BLOCK_MIB = 64
 
-# All allocations of the one task that asks for it may fail, failnth says which does.
-FAULTS = {"failslab": {"ignore-gfp-wait": "N", "verbose": 0},
-          "fail_page_alloc": {"ignore-gfp-wait": "N", "ignore-gfp-highmem": "N", "min-order": 0,
-                              "verbose": 0}}
-
-
 @pytest.fixture(scope="module", params=MMUS)
 def machine(request):
     with Machine(f"memtrace-{request.param}", POWERNV, MMUS[request.param], memory="1280M",
                  smp=1) as vm:
-        for kind, settings in FAULTS.items():
-            for name, value in settings.items():
-                vm.run(f"echo {value} >/sys/kernel/debug/{kind}/{name}")
+        faults.allow_any(vm)
         yield vm
 
 
@@ -52,8 +45,7 @@ def enabled(vm):
 
 def fail_once(vm, size, nth):
     """Enable, while the nth allocation fails. Returns the error, or '0', and if there is an nth one."""
-    error, fault = vm.run(f"failnth {MEMTRACE}/enable {size:#x} {nth}", timeout=300).split()
-    return error, fault == "failed"
+    return faults.fail_nth(vm, f"{MEMTRACE}/enable", f"{size:#x}", nth)
 
 
 def mapped(vm):
