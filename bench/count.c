@@ -17,6 +17,8 @@
  *	...
  *	end
  *
+ * A line "counting" tells of the first mark, until the region follows.
+ *
  * For guests with one CPU: the counters are not atomic.
  */
 #include <inttypes.h>
@@ -102,6 +104,8 @@ static void on_begin(unsigned int vcpu, void *data)
 	take(booted ? NULL : "boot");
 	booted = true;
 	counting = true;
+	fprintf(out, "counting\n");
+	fflush(out);
 }
 
 static void on_end(unsigned int vcpu, void *data)

@@ -2,21 +2,27 @@
 
 import time
 
-from lab import bench_report, kernel
-from lab.bench_flows import SETUPS, BenchGuest
+from lab import bench_growth, bench_report, kernel
+from lab.bench_flows import SETUPS
+from lab.bench_guest import CONFIG, NAMES, BenchGuest
 from lab.errors import LabError
 from lab.paths import ROOT
 from lab.progress import say
 from lab.symbols import Symbols
 
-CONFIG = "bench"
-TREES = ("stock", "ours")
+TREES = tuple(NAMES)
 RESULTS = ROOT / "docs" / "results"
 
 
 def bench(pattern=None):
-    """Count all flows, or those of the guests whose name has `pattern`; write docs/results."""
-    images = {"stock": kernel.build("stock", CONFIG), "ours": kernel.build("linux", CONFIG)}
+    """
+    Count all flows, or those of the guests whose name has `pattern`, or "growth"; write
+    docs/results.
+    """
+    if pattern == "growth":
+        growth()
+        return
+    images = {tree: kernel.build(name, CONFIG) for tree, name in NAMES.items()}
     setups = [setup for setup in SETUPS if not pattern or pattern in setup.name]
     if not setups:
         raise LabError(f"no guest of bench has {pattern} in its name: "
@@ -34,11 +40,21 @@ def bench(pattern=None):
     bench_report.write(result, RESULTS)
 
 
+def growth():
+    """The main flows in guests of different sizes."""
+    setups = [bench_growth.setup(gib) for gib in bench_growth.SIZES]
+    flows = compare({tree: count(tree, kernel.build(name, CONFIG), setups)
+                     for tree, name in NAMES.items()})
+    result = {"base": bench_report.versions(), "flows": flows}
+    print(bench_growth.table(result))
+    bench_growth.write(result, RESULTS)
+
+
 def count(tree, image, setups):
     """{flow: [Counts, one each time]}"""
-    symbols = Symbols(image.parents[3] / "System.map")
     found = {}
     for setup in setups:
+        symbols = Symbols(image.parents[3] / "System.map")
         begin = time.monotonic()
         with BenchGuest(setup, tree, image, symbols) as guest:
             for name, counts in setup.flows(guest):

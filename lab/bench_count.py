@@ -20,6 +20,17 @@ class Counts(dict):
     def total(self, index=0):
         return sum(each[index] for each in self.values())
 
+    @classmethod
+    def sum(cls, parts):
+        whole = cls()
+        for part in parts:
+            for name, each in part.items():
+                whole.add(name, each)
+        return whole
+
+    def add(self, name, numbers):
+        self[name] = tuple(old + new for old, new in zip(self.get(name, (0, 0, 0)), numbers))
+
     def kernel(self):
         """Without what user space and the firmware did."""
         return Counts({name: each for name, each in self.items() if name != USER})
@@ -42,6 +53,7 @@ class Counter:
         self._symbols = symbols
         self._plugin = plugin()
         self._at = 0
+        self.counting = False       # when regions() looked last
 
     @property
     def arguments(self):
@@ -59,16 +71,16 @@ class Counter:
             text = file.read()
         whole = text[:text.rfind("end\n") + 4] if "end\n" in text else ""
         self._at += len(whole)
+        self.counting = "counting\n" in text[len(whole):]
         return [self._region(part) for part in whole.split("end\n") if part]
 
     def _region(self, text):
-        head, *lines = text.splitlines()
+        head, *lines = text.replace("counting\n", "").splitlines()
         counts = Counts()
         for line in lines:
             address, *numbers = line.split()
             name = self._symbols.name(int(address, 16)) if self._symbols else USER
-            sums = counts.get(name, (0, 0, 0))
-            counts[name] = tuple(old + int(new) for old, new in zip(sums, numbers))
+            counts.add(name, map(int, numbers))
         return head.removeprefix("region "), counts
 
 

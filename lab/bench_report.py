@@ -5,32 +5,35 @@ import re
 import subprocess
 from pathlib import Path
 
-from lab import files, host
+from lab import files, host, modules
+from lab.bench_guest import NAMES
 from lab.kernel import objects_of
 from lab.paths import BUILD
-
-NAMES = {"stock": "stock", "ours": "linux"}     # of the trees
 
 
 def versions():
     """Of everything that a number depends on."""
-    qemu = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True).stdout
-    gcc = subprocess.run(["gcc", "--version"], capture_output=True, text=True).stdout
+    qemu, gcc = _output("qemu-system-x86_64", "--version"), _output("gcc", "--version")
     base = (BUILD / "base").read_text().split()[-1]
     return {"linux": base, "qemu": re.search(r"version (\S+)", qemu)[1],
             "gcc": gcc.splitlines()[0].split()[-1]}
 
 
 def sizes(trees, config):
-    """{tree: {section: bytes}} of the kernels."""
+    """{tree: {what: bytes}} of the kernels."""
     found = {}
     for tree in trees:
-        vmlinux = objects_of(NAMES[tree], config) / "vmlinux"
-        line = subprocess.run(["size", vmlinux], capture_output=True, text=True,
-                              check=True).stdout.splitlines()[1]
-        text, data, bss = map(int, line.split()[:3])
-        found[tree] = {"text": text, "data": data, "bss": bss}
+        objects = objects_of(NAMES[tree], config)
+        text, data, bss = map(int, _output("size", objects / "vmlinux").splitlines()[1].split()[:3])
+        symbols = _output("nm", "-S", modules.build(NAMES[tree], config, "bench_ranges"))
+        page = int(re.search(r"^\w+ (\w+) \w struct_page$", symbols, re.M)[1], 16)
+        found[tree] = {"size of the kernel: text": text, "size of the kernel: data": data,
+                       "size of the kernel: bss": bss, "size of struct page": page}
     return found
+
+
+def _output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def table(result):
@@ -39,9 +42,8 @@ def table(result):
     rows = [f"| {flow['name']} | {flow['stock']:,} | {flow['ours']:,} | {flow['ratio']:.2f} "
             f"| {flow['spread']:.1%} | {ratio(flow['loads'])} | {ratio(flow['stores'])} |"
             for flow in result["flows"]]
-    rows += [f"| size of the kernel: {name} | {size['stock'][name]:,} | {size['ours'][name]:,} "
-             f"| {size['ours'][name] / size['stock'][name]:.3f} | | | |"
-             for name in ("text", "data", "bss")]
+    rows += [f"| {name} | {stock:,} | {size['ours'][name]:,} "
+             f"| {size['ours'][name] / stock:.3f} | | | |" for name, stock in size["stock"].items()]
     return "\n".join([
         f"Linux {base['linux']}, QEMU {base['qemu']}, gcc {base['gcc']}:", "",
         "| flow | stock | ours | ratio | spread | loads | stores |",
@@ -75,11 +77,10 @@ def write(result, folder):
 
 def chart(result, terminal, path):
     """A bar for each flow: instructions as a share of stock's."""
-    host.need_tools("gnuplot")
     flows = list(reversed(result["flows"]))
     data = "\n".join(f"{row} {flow['ratio']}" for row, flow in enumerate(flows))
     ticks = ", ".join(f"\"{flow['name']}\" {row}" for row, flow in enumerate(flows))
-    script = f"""
+    gnuplot(f"""
 set terminal {terminal.format(80 + 24 * len(flows))} font "sans,10"
 set output "{path}"
 set title "instructions, ours / stock (Linux {result['base']['linux']})"
@@ -94,5 +95,9 @@ END
 set arrow from 1, graph 0 to 1, graph 1 nohead lw 2
 plot $data using ($2 / 2):1:($2 / 2):(0.35) with boxxyerror fs solid 0.6 lc rgb "#4477aa", \\
      $data using 2:1:(sprintf(" %.2f", $2)) with labels left
-"""
-    subprocess.run(["gnuplot"], input=script, text=True, check=True, cwd=Path(path).parent)
+""", Path(path).parent)
+
+
+def gnuplot(script, folder):
+    host.need_tools("gnuplot")
+    subprocess.run(["gnuplot"], input=script, text=True, check=True, cwd=folder)

@@ -13,11 +13,21 @@ class Symbols:
     """The functions of a kernel, from its System.map."""
 
     def __init__(self, system_map):
-        pairs = sorted((int(address, 16), name) for address, name in re.findall(
-            r"^(\w+) [tTwW] (\S+)$", system_map.read_text(), re.M))
-        self._addresses = [address for address, _ in pairs]
+        self._pairs = []
+        self.add(system_map.read_text())
+
+    def add(self, text):
+        """Functions of modules too, from /proc/kallsyms."""
+        self._pairs = sorted({*self._pairs, *(
+            (int(address, 16), name)
+            for address, name in re.findall(r"^(\w+) [tTwW] (\S+)", text, re.M))})
+        self._addresses = [address for address, _ in self._pairs]
         # What the compiler makes of a part of a function still is that function.
-        self._names = [re.sub(r"\.(isra|constprop|part|cold)\b.*", "", name) for _, name in pairs]
+        self._names = [re.sub(r"\.(isra|constprop|part|cold)\b.*", "", name)
+                       for _, name in self._pairs]
+
+    def address(self, function):
+        return next(address for address, name in self._pairs if name == function)
 
     def range(self, function):
         """The addresses [start, end) of a function: of its largest piece, if the compiler has split it."""

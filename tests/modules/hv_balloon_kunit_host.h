@@ -54,7 +54,9 @@ static void * __percpu *fake_input_arg;
 
 #define vmbus_open(...)			fake_vmbus_open(__VA_ARGS__)
 #define vmbus_close(channel)		fake_vmbus_close(channel)
+#ifndef vmbus_sendpacket
 #define vmbus_sendpacket(...)		fake_vmbus_sendpacket(__VA_ARGS__)
+#endif
 #define vmbus_recvpacket(...)		fake_vmbus_recvpacket(__VA_ARGS__)
 #define __vmbus_driver_register(driver, ...) ((void)(driver), 0)
 #define hv_is_hibernation_supported()	false
