@@ -142,12 +142,12 @@ def self_hosted_blocks(guest):
             "bench_ranges", f"hot-add {HIDDEN + number * BLOCK:#x} {BLOCK:#x}")
 
 
-HYPERV_HIDDEN = 0x20000000
+HYPERV_HIDDEN, HYPERV_SIZE = 0x20000000, TIMES * 2 * BLOCK
 
 
 def hyperv(guest):
     """The balloon of Hyper-V, with a fake host."""
-    guest.load("bench_hv_balloon")
+    guest.load("bench_hv_balloon", f"hotadd={HYPERV_HIDDEN:#x} hotadd_size={HYPERV_SIZE:#x}")
 
     def call(text):
         return guest.call("bench_hv_balloon", text)
@@ -188,6 +188,6 @@ SETUPS = [
     Setup("balloon", balloon, args=["-device", "virtio-balloon-pci,id=b0",
                                     *virtio_mem("vmem0", "1G")], modules=("bench_workers",)),
     Setup("hyperv", hyperv, memory="1536M", modules=("bench_hv_balloon",),
-          append=f"{MOVABLE} memmap=768M%{HYPERV_HIDDEN:#x}-1"),
+          append=f"{MOVABLE} memmap={HYPERV_SIZE:#x}%{HYPERV_HIDDEN:#x}-1"),
     *[Setup(f"boot{number}", boots) for number in range(TIMES)],
 ]
