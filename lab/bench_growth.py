@@ -88,12 +88,12 @@ set output "{name}"
 {chr(10).join(blocks)}
 set logscale x 2
 set xtics ({", ".join(map(str, SIZES))})
-set xlabel "GiB of virtio-mem"
+set xrange [{SIZES[0] * 0.8}:{SIZES[-1] * 1.25}]
 set yrange [0:*]
 set format y "%.1s%c"
 set grid ytics
 set key below
-set multiplot layout 1,2 title "Linux {result['base']['linux']}"
+set multiplot layout 1,2 title "by GiB of virtio-mem (Linux {result['base']['linux']})"
 set title "instructions per GiB"
 plot {", ".join(plots[0])}
 set title "instructions for a block of 128 MiB"
