@@ -89,6 +89,9 @@ int __init init_module(void)
 {
 	int rc = host_create();
 
+#ifndef CONFIG_OFFLINE_PAGE
+	refcount = 1;	/* or the fake host complains */
+#endif
 	if (!rc)
 		rc = balloon_probe(host.dev, NULL);
 	if (rc)
