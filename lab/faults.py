@@ -16,27 +16,27 @@ def allow_any(vm):
 
 class FailOnce:
     """
-    One allocation that `function` makes, or what it calls, fails: the first one after `spared` pages, or
-    bytes from slabs. `hit` tells afterwards if there was one.
+    One allocation of pages that `function` makes, or what it calls, fails: the first one after `spared`
+    pages. `hit` tells afterwards if there was one.
     """
 
-    def __init__(self, vm, symbols, kind, function, spared):
+    def __init__(self, vm, symbols, function, spared):
         start, end = symbols.range(function)
-        self.vm, self.kind, self.hit = vm, kind, False
+        self.vm, self.hit = vm, False
         self._settings = {"require-start": f"{start:#x}", "require-end": f"{end:#x}",
                           "stacktrace-depth": 32, "space": spared, "interval": 1, "times": 1,
                           "probability": 100}
 
     def __enter__(self):
-        _set(self.vm, {self.kind: self._settings})
+        _set(self.vm, {PAGES: self._settings})
         return self
 
     def __exit__(self, *error):
         self.hit = self.failed()
-        _set(self.vm, {self.kind: {"probability": 0}})
+        _set(self.vm, {PAGES: {"probability": 0}})
 
     def failed(self):
-        return self.vm.run(f"cat {DEBUGFS}/{self.kind}/times").strip() == "0"
+        return self.vm.run(f"cat {DEBUGFS}/{PAGES}/times").strip() == "0"
 
 
 def fail_nth(vm, path, value, nth):

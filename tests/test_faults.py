@@ -80,12 +80,12 @@ def test_each_allocation_fails_once_in_hotplug(memory, vm, action, mib):
 
 def resized(memory, symbols, size, spared):
     """Grow to a size and shrink again while the driver's allocation fails; False: there was none."""
-    with faults.FailOnce(memory.vm, symbols, faults.PAGES, "virtio_mem_run_wq", spared) as fault:
+    with faults.FailOnce(memory.vm, symbols, "virtio_mem_run_wq", spared) as fault:
         memory.request(size)
         wait_for(lambda: fault.failed() or memory.info()["size"] == size)
     memory.poke(size)
     check(memory, offline=unplugged(size // MIB))
-    with faults.FailOnce(memory.vm, symbols, faults.PAGES, "virtio_mem_run_wq", spared) as other:
+    with faults.FailOnce(memory.vm, symbols, "virtio_mem_run_wq", spared) as other:
         memory.request(0)
         wait_for(lambda: other.failed() or memory.info()["size"] == 0)
     memory.poke(0)
@@ -108,7 +108,7 @@ def test_pages_fail_in_unplugging_used_memory(memory, vm, symbols):
 
     def attempt(nth):
         memory.poke(192 * MIB)
-        with faults.FailOnce(vm, symbols, faults.PAGES, "virtio_mem_run_wq", nth ** 2) as fault:
+        with faults.FailOnce(vm, symbols, "virtio_mem_run_wq", nth ** 2) as fault:
             memory.request(96 * MIB)
             wait_for(lambda: fault.failed() or memory.info()["size"] == 96 * MIB)
         memory.poke(96 * MIB)
@@ -126,7 +126,7 @@ def test_pages_fail_in_the_balloon(memory, vm, symbols, balloon):
     memory.resize(128 * MIB)
 
     def attempt(nth):
-        with faults.FailOnce(vm, symbols, faults.PAGES, "update_balloon_size_func", nth * 100) as fault:
+        with faults.FailOnce(vm, symbols, "update_balloon_size_func", nth * 100) as fault:
             balloon.request(8 * MIB)
             wait_for(lambda: fault.failed() or balloon.size() == 8 * MIB)
         balloon.request(9 * MIB)

@@ -38,7 +38,7 @@ class Poisoned:
     def __init__(self, memory, find):
         self.memory, self.vm = memory, memory.vm
         self.balloon = Balloon(memory)
-        self.poisoned = self.alive = False
+        self.poisoned = False
         memory.resize(PARTLY)
         self.block, self.pfn = find(self)
 
