@@ -49,21 +49,12 @@
 /* Flags that make no sense for a page that nobody can use, move or charge. */
 #define OFFLINE_GFP_INVALID	(__GFP_COMP | __GFP_ACCOUNT | __GFP_MOVABLE)
 
-/* Take allocated pages, frozen and not compound, offline. */
-static void take_offline(unsigned long start_pfn, unsigned long nr_pages)
+/* Account pages that are offline now, and were allocated before. */
+static void account_offline(struct page *page, unsigned long nr_pages)
 {
-	unsigned long pfn;
-
-	/* Pairs with whoever reads type, refcount and type again. */
-	smp_wmb();
-	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++)
-		page_set_offline(pfn_to_page(pfn));
-
-	VM_WARN_ON_ONCE(zone_managed_pages(page_zone(pfn_to_page(start_pfn))) <
-			nr_pages);
-	adjust_managed_page_count(pfn_to_page(start_pfn), -nr_pages);
-	trace_offline_page_alloc(start_pfn, nr_pages,
-				 pfn_to_page(start_pfn)->flags.f);
+	VM_WARN_ON_ONCE(zone_managed_pages(page_zone(page)) < nr_pages);
+	adjust_managed_page_count(page, -nr_pages);
+	trace_offline_page_alloc(page_to_pfn(page), nr_pages, page->flags.f);
 }
 
 /**
@@ -89,8 +80,8 @@ static void take_offline(unsigned long start_pfn, unsigned long nr_pages)
  */
 struct page *alloc_offline_pages_noprof(gfp_t gfp, unsigned int order)
 {
-	const unsigned long nr_pages = 1UL << order;
 	struct page *page;
+	unsigned long i;
 
 	if (WARN_ON_ONCE(gfp & OFFLINE_GFP_INVALID))
 		return NULL;
@@ -101,7 +92,11 @@ struct page *alloc_offline_pages_noprof(gfp_t gfp, unsigned int order)
 	if (order)
 		__split_page(page, order);
 
-	take_offline(page_to_pfn(page), nr_pages);
+	/* Pairs with whoever reads type, refcount and type again. */
+	smp_wmb();
+	for (i = 0; i < 1UL << order; i++)
+		page_set_offline(page + i);
+	account_offline(page, 1UL << order);
 	return page;
 }
 EXPORT_SYMBOL_GPL(alloc_offline_pages_noprof);
@@ -113,8 +108,14 @@ EXPORT_SYMBOL_GPL(alloc_offline_pages_noprof);
  */
 void take_contig_range_offline(unsigned long start_pfn, unsigned long nr_pages)
 {
+	unsigned long pfn;
+
 	page_offline_begin();
-	take_offline(start_pfn, nr_pages);
+	/* Pairs with whoever reads type, refcount and type again. */
+	smp_wmb();
+	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++)
+		page_set_offline(pfn_to_page(pfn));
+	account_offline(pfn_to_page(start_pfn), nr_pages);
 	page_offline_end();
 }
 
@@ -254,14 +255,16 @@ static void free_run(unsigned long pfn, unsigned long nr_pages,
 }
 
 /*
- * Prepare pages that were never online for the buddy, for as long as they are
- * like the first one, which has @flags. Return how many that are.
+ * Prepare pages for the buddy, for as long as they are like the first one, which
+ * has @flags. Return how many that are: none if it is poisoned.
  */
-static unsigned long prepare_never_onlined(struct page *page,
-					   unsigned long nr_pages,
-					   unsigned long flags)
+static unsigned long prepare_alike(struct page *page, unsigned long nr_pages,
+				   unsigned long flags)
 {
 	unsigned long i;
+
+	if (flags & __PG_HWPOISON)
+		return 0;
 
 	for (i = 0; i < nr_pages; i++, page++) {
 		if (page->flags.f != flags || !PageOffline(page) ||
@@ -274,45 +277,50 @@ static unsigned long prepare_never_onlined(struct page *page,
 }
 
 /*
- * Memory that is onlined comes in large ranges whose pages are all alike: look
- * at each of them just once. Either all are ready for the buddy afterwards; or,
- * if one of them is not like the first, all are as they were.
+ * Memory comes in large ranges whose pages are all alike, when it is onlined as
+ * well as when it was taken from the buddy: look at each of them just once.
+ * Either all are ready for the buddy afterwards, and had @flags; or, if one of
+ * them is not like the first, all are as they were.
  */
-static bool prepare_never_onlined_range(unsigned long start_pfn,
-					unsigned long nr_pages)
+static bool prepare_alike_range(unsigned long start_pfn, unsigned long nr_pages,
+				unsigned long *flags)
 {
-	unsigned long flags, next, end, pfn;
+	const unsigned long end_pfn = start_pfn + nr_pages;
+	unsigned long next = start_pfn, end;
 
-	if (!nr_pages || start_pfn + nr_pages < start_pfn ||
-	    !pfn_valid(start_pfn))
+	if (end_pfn <= start_pfn || !pfn_valid(start_pfn))
 		return false;
 
-	flags = READ_ONCE(pfn_to_page(start_pfn)->flags.f);
-	if (!(flags & BIT(PG_offline_never_onlined)) ||
-	    PageHWPoison(pfn_to_page(start_pfn)))
-		return false;
+	*flags = READ_ONCE(pfn_to_page(start_pfn)->flags.f);
+	do {
+		end = min(pageblock_end_pfn(next), end_pfn);
+		next += prepare_alike(pfn_to_page(next), end - next, *flags);
+		if (next == end_pfn) {
+			trace_offline_page_free(start_pfn, nr_pages, *flags);
+			return true;
+		}
+	} while (next == end && pfn_valid(next));
 
-	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn = next) {
-		end = min(pageblock_end_pfn(pfn), start_pfn + nr_pages);
-		next = pfn;
-		if (pfn_valid(pfn))
-			next += prepare_never_onlined(pfn_to_page(pfn),
-						      end - pfn, flags);
-		if (next != end)
-			goto undo;
-	}
-	trace_offline_page_free(start_pfn, nr_pages, flags);
-	return true;
-
-undo:
 	while (next-- > start_pfn) {
 		struct page *page = pfn_to_page(next);
 
 		/* It may have been poisoned meanwhile. */
-		set_mask_bits(&page->flags.f, 0, flags);
+		set_mask_bits(&page->flags.f, 0, *flags);
 		page_set_offline(page);
 	}
 	return false;
+}
+
+/* A poisoned page goes no further than free_pages_prepare(). */
+static void free_poisoned(struct page *page)
+{
+	const bool never_onlined = PageOfflineNeverOnlined(page);
+
+	/* The flags go as for any other page that is freed. */
+	__ClearPageOffline(page);
+	if (never_onlined)
+		clear_page_tag_ref(page);
+	free_pages_prepare(page, 0);
 }
 
 /**
@@ -338,12 +346,13 @@ undo:
  */
 void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 {
-	unsigned long pfn, run_start = start_pfn;
-	bool run_never_onlined = false;
+	const unsigned long end_pfn = start_pfn + nr_pages;
+	unsigned long pfn, flags, nr;
 
-	if (prepare_never_onlined_range(start_pfn, nr_pages)) {
+	if (prepare_alike_range(start_pfn, nr_pages, &flags)) {
 		adjust_managed_page_count(pfn_to_page(start_pfn), nr_pages);
-		free_run(start_pfn, nr_pages, true);
+		free_run(start_pfn, nr_pages,
+			 flags & BIT(PG_offline_never_onlined));
 		return;
 	}
 
@@ -357,36 +366,23 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 				pfn_to_page(start_pfn)->flags.f);
 	adjust_managed_page_count(pfn_to_page(start_pfn), nr_pages);
 
-	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
+	for (pfn = start_pfn; pfn < end_pfn; pfn += nr) {
 		struct page *page = pfn_to_page(pfn);
-		const bool never_onlined = PageOfflineNeverOnlined(page);
-		bool free_it = true;
 
-		/* The flags go as for any other page that is freed. */
-		__ClearPageOffline(page);
-
-		/*
-		 * An allocated page has a state of its own to be undone: its
-		 * neighbours need not have been allocated with it. Poisoned
-		 * pages go no further than free_pages_prepare().
-		 */
-		if (!never_onlined) {
-			free_it = free_pages_prepare(page, 0);
-		} else if (PageHWPoison(page)) {
-			clear_page_tag_ref(page);
-			free_it = free_pages_prepare(page, 0);
-		} else {
-			page->flags.f &= ~PAGE_FLAGS_CHECK_AT_PREP;
+		flags = READ_ONCE(page->flags.f);
+		if (flags & __PG_HWPOISON) {
+			free_poisoned(page);
+			nr = 1;
+			continue;
 		}
 
-		if (free_it && never_onlined == run_never_onlined)
-			continue;
-
-		free_run(run_start, pfn - run_start, run_never_onlined);
-		run_start = free_it ? pfn : pfn + 1;
-		run_never_onlined = never_onlined;
+		nr = min(pageblock_end_pfn(pfn), end_pfn) - pfn;
+		nr = prepare_alike(page, nr, flags);
+		/* The page has just been poisoned? Look at it again. */
+		if (!nr && WARN_ON_ONCE(!PageOffline(page)))
+			return;
+		free_run(pfn, nr, flags & BIT(PG_offline_never_onlined));
 	}
-	free_run(run_start, pfn - run_start, run_never_onlined);
 }
 EXPORT_SYMBOL_GPL(free_offline_page_range);
 
@@ -400,6 +396,15 @@ EXPORT_SYMBOL_GPL(free_offline_page_range);
  */
 void free_offline_page(struct page *page)
 {
+	const unsigned long flags = READ_ONCE(page->flags.f);
+
+	if (prepare_alike(page, 1, flags)) {
+		trace_offline_page_free(page_to_pfn(page), 1, flags);
+		adjust_managed_page_count(page, 1);
+		__free_offline_pages(page, 0,
+				     flags & BIT(PG_offline_never_onlined));
+		return;
+	}
 	free_offline_page_range(page_to_pfn(page), 1);
 }
 EXPORT_SYMBOL_GPL(free_offline_page);

@@ -10,6 +10,7 @@
 #include <linux/swap.h>
 
 #include "../internal.h"
+#include "../page_alloc.h"
 #include "offline_page_kunit.h"
 
 #undef MODULE_PARAM_PREFIX
@@ -69,6 +70,9 @@ void expect_offline(struct kunit *test, unsigned long pfn,
 void expect_freed(struct kunit *test, unsigned long pfn, unsigned long nr_pages)
 {
 	const unsigned long end_pfn = pfn + nr_pages;
+
+	/* Small chunks may still be on the lists of a CPU. */
+	drain_all_pages(page_zone(pfn_to_page(pfn)));
 
 	for (; pfn < end_pfn; pfn++) {
 		struct page *page = pfn_to_page(pfn);
