@@ -48,16 +48,16 @@ class TestAll:
         number = 0
         while time.monotonic() < end:
             number += 1
-            self.play(world, f"{SEED} {number}", min(ROUND, 60 * MINUTES))
-            splats = guest.new_splats()
-            assert not splats, f"round {number}: {splats}"
+            self.play(world, guest, f"{SEED} {number}", min(ROUND, 60 * MINUTES))
             say(f"round {number}: {dict(sorted(world.done.items()))} {world.module()}")
         self.was_a_race(world)
 
     @staticmethod
-    def play(world, seed, seconds):
+    def play(world, guest, seed, seconds):
         """One round, with a workload that starts and ends with it."""
         def look():
+            splats = guest.new_splats()
+            assert not splats, splats
             if not world.look_at_workload():
                 world.start_workload()
 

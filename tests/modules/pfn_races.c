@@ -211,6 +211,23 @@ static void use_range(unsigned long start_pfn, unsigned long nr_pages)
 }
 
 /* A range of random size that is somewhere, or next to offline pages. */
+/*
+ * Whole pageblocks are isolated for a range: they have to be online, too, and in
+ * one zone, which the first one of x86 is not.
+ */
+static bool can_allocate(unsigned long start_pfn, unsigned long nr_pages)
+{
+	const unsigned long first = pageblock_start_pfn(start_pfn);
+	const unsigned long last = pageblock_end_pfn(start_pfn + nr_pages - 1) - 1;
+	struct zone *zone;
+
+	if (!online_page(start_pfn) || !online_page(start_pfn + nr_pages - 1))
+		return false;
+	zone = page_zone(pfn_to_page(start_pfn));
+	return zone_spans_pfn(zone, first) && zone_spans_pfn(zone, last) &&
+	       page_zone(pfn_to_page(start_pfn + nr_pages - 1)) == zone;
+}
+
 static bool allocate_range(struct rnd_state *rnd, unsigned long *start_pfn,
 			   unsigned long *nr_pages)
 {
@@ -225,8 +242,7 @@ static bool allocate_range(struct rnd_state *rnd, unsigned long *start_pfn,
 		pfn = next_border(pfn);
 	if (pfn >= *nr_pages && !page_is_offline(pfn - 1))
 		pfn -= *nr_pages;
-	if (!online_page(pfn) || !online_page(pfn + *nr_pages - 1) ||
-	    page_zone(pfn_to_page(pfn)) != page_zone(pfn_to_page(pfn + *nr_pages - 1)))
+	if (!can_allocate(pfn, *nr_pages))
 		rc = -EINVAL;
 	else
 		rc = alloc_contig_range(pfn, pfn + *nr_pages, ACR_FLAGS_NONE,
