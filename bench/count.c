@@ -9,12 +9,16 @@
  * the count too high by what follows. A string instruction with a rep prefix
  * counts once for each repetition, as with -icount.
  *
- * Argument: out=FILE. What was executed before the first mark, and then each
- * time between two marks, is appended to it:
+ * It also finds the longest stretch with interrupts off (masked.h).
+ *
+ * Arguments: out=FILE, and entry=ADDRESS for each place where the kernel is
+ * entered by an interrupt or exception. What was executed before the first mark,
+ * and then each time between two marks, is appended to the file:
  *
  *	region boot|counted
  *	ADDRESS INSTRUCTIONS LOADS STORES	(hexadecimal, then decimal)
  *	...
+ *	masked INSTRUCTIONS ADDRESS...	(the longest stretch: its first blocks)
  *	end
  *
  * A line "counting" tells of the first mark, until the region follows.
@@ -27,6 +31,7 @@
 #include <string.h>
 
 #include "marks.h"
+#include "masked.h"
 #include "qemu-plugin-v1.h"
 
 #define BUCKETS	(1 << 16)
@@ -36,8 +41,8 @@ struct block {
 	struct block *next;	/* in the bucket */
 	uint64_t address;
 	uint64_t length;	/* in instructions */
-	uint64_t executions;	/* written by the code that QEMU generates */
-	uint64_t accesses;	/* loads and stores */
+	uint64_t executions;
+	uint64_t accesses;	/* loads and stores: by the code that QEMU generates */
 	uint64_t stores;
 	uint64_t seen[3];	/* executions, accesses, stores at the last mark */
 };
@@ -92,6 +97,7 @@ static void take(const char *region)
 		}
 	}
 	if (region) {
+		masked_print(out);
 		fprintf(out, "end\n");
 		fflush(out);
 	}
@@ -104,6 +110,7 @@ static void on_begin(unsigned int vcpu, void *data)
 	take(booted ? NULL : "boot");
 	booted = true;
 	counting = true;
+	masked_reset();
 	fprintf(out, "counting\n");
 	fflush(out);
 }
@@ -134,18 +141,27 @@ static void find_mark(struct qemu_plugin_insn *insn)
 						       QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
+static void on_block(unsigned int vcpu, void *data)
+{
+	struct block *block = data;
+
+	(void)vcpu;
+	block->executions++;
+	masked_pass(block->address, block->length);
+}
+
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t i, length = qemu_plugin_tb_n_insns(tb);
 	struct block *block = find_block(qemu_plugin_tb_vaddr(tb), length);
 
 	(void)id;
-	qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64,
-						 &block->executions, 1);
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, block);
 	for (i = 0; i < length; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
 		find_mark(insn);
+		masked_watch(insn);
 		/*
 		 * QEMU 7.2 is wrong by one when it looks for who asked: it takes
 		 * a store for what _R asks for, and anything for what _W does.
@@ -168,17 +184,26 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
 					   const struct qemu_info *info,
 					   int argc, char **argv)
 {
+	int i;
+
 	if (!info->system_emulation || info->system.max_vcpus != 1) {
 		fprintf(stderr, "count: for a machine with one CPU\n");
 		return -1;
 	}
-	if (argc != 1 || strncmp(argv[0], "out=", 4)) {
-		fprintf(stderr, "count: the one argument is out=FILE\n");
+	for (i = 0; i < argc; i++) {
+		if (!strncmp(argv[i], "out=", 4))
+			out = fopen(argv[i] + 4, "w");
+		else if (strncmp(argv[i], "entry=", 6) ||
+			 !masked_entry(strtoull(argv[i] + 6, NULL, 16)))
+			break;
+	}
+	if (i < argc) {
+		fprintf(stderr, "count: argument %s: not out=FILE or entry=ADDRESS, or too many\n",
+			argv[i]);
 		return -1;
 	}
-	out = fopen(argv[0] + 4, "w");
 	if (!out) {
-		perror("count: out");
+		perror("count: out=FILE");
 		return -1;
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);

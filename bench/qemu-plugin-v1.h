@@ -46,11 +46,13 @@ enum qemu_plugin_mem_rw {
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
 	void (*cb)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb));
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb,
-	enum qemu_plugin_op op, void *ptr, uint64_t imm);
+typedef void (*qemu_plugin_vcpu_udata_cb_t)(unsigned int vcpu, void *data);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
+	qemu_plugin_vcpu_udata_cb_t cb, enum qemu_plugin_cb_flags flags,
+	void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-	void (*cb)(unsigned int vcpu, void *data),
-	enum qemu_plugin_cb_flags flags, void *data);
+	qemu_plugin_vcpu_udata_cb_t cb, enum qemu_plugin_cb_flags flags,
+	void *data);
 void qemu_plugin_register_vcpu_mem_inline(struct qemu_plugin_insn *insn,
 	enum qemu_plugin_mem_rw rw, enum qemu_plugin_op op, void *ptr,
 	uint64_t imm);

@@ -75,6 +75,8 @@ def compare(counted):
             "ours": middle["ours"].total(),
             "ratio": round(middle["ours"].total() / middle["stock"].total(), 4),
             "spread": round(max(spread(runs) for runs in both.values()), 4),
+            "masked": {tree: sorted(run.masked for run in runs)[len(runs) // 2]._asdict()
+                       for tree, runs in both.items()},
             "loads": {tree: middle[tree].total(1) for tree in TREES},
             "stores": {tree: middle[tree].total(2) for tree in TREES},
             "profile": [{"tree": tree, "function": function, "instructions": instructions}

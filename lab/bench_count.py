@@ -3,7 +3,9 @@ Counting instructions in a guest: QEMU with the plugin bench/count.c, and what t
 written.
 """
 
+import re
 import subprocess
+from typing import NamedTuple
 
 from lab import files, host
 from lab.errors import LabError
@@ -14,8 +16,21 @@ SOURCES = ROOT / "bench"
 CFLAGS = ["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"]
 
 
+# Who turns interrupts off for others.
+HELPERS = re.compile(r"lock|irq|preempt|^pcpu_|^__schedule$")
+
+
+class Masked(NamedTuple):
+    """The longest stretch with interrupts off, and the function that it was for."""
+
+    instructions: int = 0
+    function: str = "nobody"
+
+
 class Counts(dict):
-    """{function: (instructions, loads, stores)} of one region."""
+    """{function: (instructions, loads, stores)} of one region, and the longest stretch with interrupts off."""
+
+    masked = Masked()
 
     def total(self, index=0):
         return sum(each[index] for each in self.values())
@@ -26,6 +41,7 @@ class Counts(dict):
         for part in parts:
             for name, each in part.items():
                 whole.add(name, each)
+            whole.masked = max(whole.masked, part.masked)
         return whole
 
     def add(self, name, numbers):
@@ -33,7 +49,9 @@ class Counts(dict):
 
     def kernel(self):
         """Without what user space and the firmware did."""
-        return Counts({name: each for name, each in self.items() if name != USER})
+        counts = Counts({name: each for name, each in self.items() if name != USER})
+        counts.masked = self.masked
+        return counts
 
     def profile(self, share=0.01):
         """[(function, instructions)], the largest first, those below `share` in one line."""
@@ -62,7 +80,12 @@ class Counter:
         however slow the host is, interrupts come where they came before.
         """
         self._out.unlink(missing_ok=True)
-        return ["-plugin", f"{self._plugin},out={self._out}", "-icount", "shift=0"]
+        entries = "".join(f",entry={address:x}" for address in self._entries())
+        return ["-plugin", f"{self._plugin},out={self._out}{entries}", "-icount", "shift=0"]
+
+    def _entries(self):
+        """Where interrupts and exceptions enter the kernel, sorted."""
+        return self._symbols.matching(r"asm_(sysvec|exc|common)_\w+") if self._symbols else []
 
     def regions(self):
         """What was counted since the last call: [(name, Counts)]."""
@@ -79,9 +102,20 @@ class Counter:
         counts = Counts()
         for line in lines:
             address, *numbers = line.split()
-            name = self._symbols.name(int(address, 16)) if self._symbols else USER
-            counts.add(name, map(int, numbers))
+            if address == "masked":
+                counts.masked = self._masked(*numbers)
+            else:
+                counts.add(self._name(address), map(int, numbers))
         return head.removeprefix("region "), counts
+
+    def _masked(self, instructions, *trail):
+        """The function is the first one on the trail that is not there for any other."""
+        names = [self._name(address) for address in trail]
+        return Masked(int(instructions), next((name for name in names if not HELPERS.search(name)),
+                                              names[0] if names else Masked().function))
+
+    def _name(self, address):
+        return self._symbols.name(int(address, 16)) if self._symbols else USER
 
 
 def plugin():

@@ -29,6 +29,10 @@ class Symbols:
     def address(self, function):
         return next(address for address, name in self._pairs if name == function)
 
+    def matching(self, pattern):
+        """The addresses of all functions with such a name, sorted."""
+        return [address for address, name in self._pairs if re.fullmatch(pattern, name)]
+
     def range(self, function):
         """The addresses [start, end) of a function: of its largest piece, if the compiler has split it."""
         ranges = [self._addresses[index:index + 2]

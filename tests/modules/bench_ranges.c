@@ -44,7 +44,10 @@ static struct page *take_pages(unsigned int order)
 
 static void give_pages(struct page *page, unsigned int order)
 {
-	free_offline_page_range(page_to_pfn(page), 1UL << order);
+	if (order)
+		free_offline_page_range(page_to_pfn(page), 1UL << order);
+	else
+		free_offline_page(page);
 }
 #else
 static int take(unsigned long pfn, unsigned long nr_pages)
