@@ -57,7 +57,8 @@ def sub_series():
 
 def _write(folder, name, commits, before):
     """The mails of one sub-series, and beside the folder the mailbox of them all."""
-    version, subject, text = _cover(name, before)
+    fields, text = _cover(name, before)
+    version, subject = int(fields["Version"]), fields["Subject"]
     folder.mkdir(parents=True)
     who, address = git(tree.LINUX, "show", "-s", "--format=%an%n%ae", commits[-1]).splitlines()
     git(tree.LINUX, "-c", "diff.algorithm=myers", "-c", f"user.name={who}",
@@ -66,7 +67,7 @@ def _write(folder, name, commits, before):
         "--thread=shallow", "--numbered", "--no-renames", "--no-base", "--no-signature",
         "--no-signoff", "--no-from", "--no-to", "--no-cc", "--no-attach", "--no-notes",
         "--no-add-header", "--encode-email-headers", "--stat=72", "--src-prefix=a/",
-        "--dst-prefix=b/", "-O/dev/null", "--subject-prefix=PATCH",
+        "--dst-prefix=b/", "-O/dev/null", f"--subject-prefix={fields.get('Prefix', 'PATCH')}",
         *([f"--reroll-count={version}"] if version > 1 else []),
         "--output-directory", folder, f"{commits[0]}^..{commits[-1]}")
     cover, *mails = sorted(folder.iterdir())
@@ -117,7 +118,10 @@ def _address(mail, to, cc):
 # The letter
 
 def _cover(name, before):
-    """(version, subject, text) from kernel/cover; {{...}} in it is something that is looked up."""
+    """
+    (fields, text) from kernel/cover: Version, Subject and, if it is not PATCH, Prefix; {{...}} in the
+    text is something that is looked up.
+    """
     path = COVERS / name
     if not path.is_file():
         raise LabError(f"the sub-series {name} has no cover letter {shown(path)}")
@@ -137,7 +141,7 @@ def _cover(name, before):
         return known[match[1]](match[2].strip())
 
     text = re.sub(r"\{\{(\w+)([^}]*)\}\}", fill, text)
-    return int(fields["Version"]), fields["Subject"], text.strip()
+    return fields, text.strip()
 
 
 def _base(before):

@@ -82,6 +82,15 @@ def test_slab_page(guest, memory):
     assert memory.hotplug("offline", block, seconds=20) == "ok"
 
 
+@pytest.mark.parametrize("guest", [(APPEND, [], {"modules": ["contig_page"]})], indirect=True, ids=[""])
+def test_contiguous_memory_of_a_zone_that_begins_in_a_pageblock(guest, memory):
+    """Whole pageblocks are isolated for it, and the first one is not all in the zone."""
+    memory.vm.run("insmod /lib/modules/contig_page.ko")
+    pfn, start = (int(memory.vm.run(f"cat /sys/module/contig_page/parameters/{name}"))
+                  for name in ("pfn", "zone_start"))
+    assert start % 512 and pfn >= 512
+
+
 def balloon_pages_of_nodes(memory):
     """By node: what its counter says, and what its memory blocks hold."""
     counters = memory.vm.run(f"echo 1 >/proc/sys/vm/stat_refresh; cat {NODES}/node*/meminfo")

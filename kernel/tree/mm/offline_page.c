@@ -208,6 +208,74 @@ struct page *alloc_offline_pages_contig_noprof(unsigned long nr_pages, gfp_t gfp
 }
 #endif /* CONFIG_CONTIG_ALLOC */
 
+/* Skippable pages get the largest orders that are possible. */
+static void set_orders(unsigned long pfn, unsigned long end_pfn)
+{
+	while (pfn < end_pfn) {
+		unsigned int order = min_t(unsigned int, pageblock_order,
+					   ilog2(end_pfn - pfn));
+
+		if (pfn)
+			order = min_t(unsigned int, order, __ffs(pfn));
+		set_page_private(pfn_to_page(pfn), order);
+		pfn += 1UL << order;
+	}
+}
+
+/* The first of the pages that @pfn has an order with, or @pfn. */
+static unsigned long order_start(unsigned long pfn)
+{
+	unsigned int order;
+
+	for (order = pageblock_order; order; order--) {
+		const unsigned long start_pfn = ALIGN_DOWN(pfn, 1UL << order);
+
+		if (skippable_end(pfn_to_page(start_pfn), start_pfn) > pfn)
+			return start_pfn;
+	}
+	return pfn;
+}
+
+/* drop_orders() within a pageblock. */
+static void drop_block_orders(unsigned long start_pfn, unsigned long end_pfn,
+			      bool all)
+{
+	unsigned long pfn, next;
+
+	guard(spinlock_irqsave)(&page_zone(pfn_to_page(start_pfn))->lock);
+	for (pfn = order_start(start_pfn); pfn < end_pfn; pfn = next) {
+		struct page *page = pfn_to_page(pfn);
+
+		next = pfn + 1;
+		if (pfn >= start_pfn && !all && !PageOfflineSkippable(page))
+			continue;
+
+		next = pfn + (1UL << page_private(page));
+		set_page_private(page, 0);
+		if (pfn < start_pfn)
+			set_orders(pfn, start_pfn);
+		if (next > end_pfn)
+			set_orders(end_pfn, next);
+	}
+}
+
+/*
+ * Some of these pages, or @all, are skippable, and are about to be something
+ * else: none of them is to be part of an order any more. What is left of orders
+ * that reach beyond the range gets smaller ones.
+ */
+static void drop_orders(unsigned long start_pfn, unsigned long nr_pages,
+			bool all)
+{
+	const unsigned long end_pfn = start_pfn + nr_pages;
+	unsigned long pfn, next;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn = next) {
+		next = min(pageblock_end_pfn(pfn), end_pfn);
+		drop_block_orders(pfn, next, all);
+	}
+}
+
 /*
  * Is this a range that we can free without corrupting anything? All pages have
  * to be offline, without references, and in one zone.
@@ -304,9 +372,9 @@ static bool prepare_alike_range(unsigned long start_pfn, unsigned long nr_pages,
 	while (next-- > start_pfn) {
 		struct page *page = pfn_to_page(next);
 
-		/* It may have been poisoned meanwhile. */
+		/* It may have been poisoned meanwhile, and have an order. */
 		set_mask_bits(&page->flags.f, 0, *flags);
-		page_set_offline(page);
+		__SetPageOffline(page);
 	}
 	return false;
 }
@@ -350,6 +418,8 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 	unsigned long pfn, flags, nr;
 
 	if (prepare_alike_range(start_pfn, nr_pages, &flags)) {
+		if (flags & BIT(PG_offline_skippable))
+			drop_orders(start_pfn, nr_pages, true);
 		adjust_managed_page_count(pfn_to_page(start_pfn), nr_pages);
 		free_run(start_pfn, nr_pages,
 			 flags & BIT(PG_offline_never_onlined));
@@ -364,6 +434,7 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 
 	trace_offline_page_free(start_pfn, nr_pages,
 				pfn_to_page(start_pfn)->flags.f);
+	drop_orders(start_pfn, nr_pages, false);
 	adjust_managed_page_count(pfn_to_page(start_pfn), nr_pages);
 
 	for (pfn = start_pfn; pfn < end_pfn; pfn += nr) {
@@ -400,6 +471,8 @@ void free_offline_page(struct page *page)
 
 	if (prepare_alike(page, 1, flags)) {
 		trace_offline_page_free(page_to_pfn(page), 1, flags);
+		if (flags & BIT(PG_offline_skippable))
+			drop_orders(page_to_pfn(page), 1, true);
 		adjust_managed_page_count(page, 1);
 		__free_offline_pages(page, 0,
 				     flags & BIT(PG_offline_never_onlined));
@@ -409,21 +482,8 @@ void free_offline_page(struct page *page)
 }
 EXPORT_SYMBOL_GPL(free_offline_page);
 
-static void change_range_skippable(unsigned long start_pfn,
-				   unsigned long nr_pages, bool skippable)
+static void trace_skippable(unsigned long start_pfn, unsigned long nr_pages)
 {
-	unsigned long pfn;
-
-	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
-		struct page *page = pfn_to_page(pfn);
-
-		if (WARN_ON_ONCE(!PageOffline(page)))
-			continue;
-		if (skippable)
-			page_offline_set_skippable(page);
-		else
-			page_offline_clear_skippable(page);
-	}
 	trace_offline_page_skippable(start_pfn, nr_pages,
 				     pfn_to_page(start_pfn)->flags.f);
 }
@@ -454,7 +514,27 @@ static void change_range_skippable(unsigned long start_pfn,
 void set_offline_page_range_skippable(unsigned long start_pfn,
 				      unsigned long nr_pages)
 {
-	change_range_skippable(start_pfn, nr_pages, true);
+	const unsigned long end_pfn = start_pfn + nr_pages;
+	bool all = true, again = false;
+	unsigned long pfn;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (WARN_ON_ONCE(!PageOffline(page))) {
+			all = false;
+			continue;
+		}
+		again |= PageOfflineSkippable(page);
+		page_offline_set_skippable(page);
+	}
+	if (again)
+		drop_orders(start_pfn, nr_pages, false);
+	/* Pairs with skippable_end(). */
+	smp_wmb();
+	if (all)
+		set_orders(start_pfn, end_pfn);
+	trace_skippable(start_pfn, nr_pages);
 }
 EXPORT_SYMBOL_GPL(set_offline_page_range_skippable);
 
@@ -473,7 +553,16 @@ EXPORT_SYMBOL_GPL(set_offline_page_range_skippable);
 void clear_offline_page_range_skippable(unsigned long start_pfn,
 					unsigned long nr_pages)
 {
-	change_range_skippable(start_pfn, nr_pages, false);
+	unsigned long pfn;
+
+	drop_orders(start_pfn, nr_pages, false);
+	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (!WARN_ON_ONCE(!PageOffline(page)))
+			page_offline_clear_skippable(page);
+	}
+	trace_skippable(start_pfn, nr_pages);
 }
 EXPORT_SYMBOL_GPL(clear_offline_page_range_skippable);
 
@@ -611,6 +700,8 @@ void lend_offline_page(struct page *page)
 		return;
 
 	trace_offline_page_lend(page_to_pfn(page), 1, page->flags.f);
+	if (PageOfflineSkippable(page))
+		drop_orders(page_to_pfn(page), 1, true);
 	count_lent(page, true);
 	/*
 	 * When it comes back, nobody knows any more that it was never onlined,

@@ -57,6 +57,27 @@ static inline void page_offline_clear_skippable(struct page *page)
 }
 
 /*
+ * Pages that memory offlining may skip usually come in large ranges. The first
+ * one of 2^order such pages, aligned to that, has the order in page->private; in
+ * all others that is 0. So who walks a memory block that goes offline need not
+ * look at each of them. The order is at most that of a pageblock.
+ *
+ * It is a hint: pages whose owner changes them lose it first, under zone->lock.
+ * Without the lock, a page that was skippable a moment ago may be skipped.
+ */
+static inline unsigned long skippable_end(const struct page *page,
+					  unsigned long pfn)
+{
+	const unsigned long order = READ_ONCE(page->private);
+
+	/* Only if it still is skippable, the order was that of such pages. */
+	smp_rmb();
+	if (!PageOfflineSkippable(page))
+		return pfn;
+	return pfn + (order <= MAX_PAGE_ORDER ? 1UL << order : 1);
+}
+
+/*
  * The end of a run of pages that memory offlining may skip: the first PFN from
  * @pfn on, or @end_pfn, that is not of such a page. Runs are long (what a
  * hypervisor does not back), so that all who walk a memory block that goes
@@ -65,9 +86,14 @@ static inline void page_offline_clear_skippable(struct page *page)
 static inline unsigned long skippable_run_end(unsigned long pfn,
 					      unsigned long end_pfn)
 {
-	while (pfn < end_pfn && PageOfflineSkippable(pfn_to_page(pfn)))
-		pfn++;
-	return pfn;
+	while (pfn < end_pfn) {
+		const unsigned long next = skippable_end(pfn_to_page(pfn), pfn);
+
+		if (next == pfn)
+			return pfn;
+		pfn = next;
+	}
+	return end_pfn;
 }
 
 /*

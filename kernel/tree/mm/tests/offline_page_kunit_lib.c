@@ -55,7 +55,8 @@ void expect_offline(struct kunit *test, unsigned long pfn,
 		struct page *page = pfn_to_page(pfn);
 
 		if (PageOffline(page) && !page_ref_count(page) &&
-		    !page_private(page) && !PageReserved(page) &&
+		    (flags & SKIPPABLE || !page_private(page)) &&
+		    !PageReserved(page) &&
 		    !folio_try_get(page_folio(page)) &&
 		    PageOfflineNeverOnlined(page) == !!(flags & NEVER_ONLINED) &&
 		    PageOfflineSkippable(page) == !!(flags & SKIPPABLE))
