@@ -37,17 +37,19 @@ def _output(*command):
 
 
 def table(result):
-    """Markdown; loads and stores beside instructions."""
+    """Markdown; beside instructions: loads, stores, and the longest stretch with interrupts off."""
     base, size = result["base"], result["sizes"]
     rows = [f"| {flow['name']} | {flow['stock']:,} | {flow['ours']:,} | {flow['ratio']:.2f} "
-            f"| {flow['spread']:.1%} | {ratio(flow['loads'])} | {ratio(flow['stores'])} |"
+            f"| {flow['spread']:.1%} | {ratio(flow['loads'])} | {ratio(flow['stores'])} "
+            f"| {flow['masked']['stock']['instructions']:,} "
+            f"| {flow['masked']['ours']['instructions']:,} |"
             for flow in result["flows"]]
     rows += [f"| {name} | {stock:,} | {size['ours'][name]:,} "
-             f"| {size['ours'][name] / stock:.3f} | | | |" for name, stock in size["stock"].items()]
+             f"| {size['ours'][name] / stock:.3f} | | | | | |" for name, stock in size["stock"].items()]
     return "\n".join([
         f"Linux {base['linux']}, QEMU {base['qemu']}, gcc {base['gcc']}:", "",
-        "| flow | stock | ours | ratio | spread | loads | stores |",
-        "|---|--:|--:|--:|--:|--:|--:|", *rows])
+        "| flow | stock | ours | ratio | spread | loads | stores | irqs off, stock | irqs off, ours |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|", *rows])
 
 
 def ratio(pair):
@@ -59,6 +61,8 @@ def profiles(result):
     lines = []
     for flow in result["flows"]:
         lines += ["", flow["name"]]
+        lines += [f"  {tree:5} {flow['masked'][tree]['instructions']:>12,}  with interrupts off, in "
+                  f"{flow['masked'][tree]['function']}" for tree in NAMES]
         for tree in NAMES:
             entries = [entry for entry in flow["profile"] if entry["tree"] == tree]
             lines += [f"  {tree:5} {entry['instructions']:>12,}  {entry['function']}"

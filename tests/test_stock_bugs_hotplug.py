@@ -62,6 +62,26 @@ def test_allocation_of_a_range_that_is_going_offline(memory):
     assert vm.run(f"cat {GIGANTIC}; echo 0 >{GIGANTIC}").strip() == "1"
 
 
+def test_soft_offline_of_a_page_that_is_going_offline(memory):
+    """It waits for memory offlining; then there is no page any more."""
+    memory.resize(256 * MIB)
+    vm, first = memory.vm, memory.start // PAGE
+    output = vm.run(f"pin {first} {256 * MIB // PAGE} 512", timeout=120)
+    pfn, pid = re.match(r"pfn=(\w+) pid=(\d+)", output).groups()
+    block = int(pfn, 16) // BLOCK_PAGES
+
+    offlining = vm.start(f"hotplug offline {block} 60")
+    wait_for(lambda: f"migrating pfn {int(pfn, 16):x}" in vm.run("dmesg"))
+    poisoning = vm.start(f"echo {block * BLOCK_PAGES * PAGE:#x} >{MEMORY}/soft_offline_page")
+    time.sleep(2)
+    vm.run(f"kill {pid}")
+
+    assert offlining.wait(120)[1].split()[0] == "ok"
+    code, output = poisoning.wait(60)
+    assert code and "Input/output error" in output
+    assert memory.hotplug("online_movable", block) == "ok"
+
+
 # A node of its own, so that nobody else has pages there; slab_max_order: small ones.
 SLAB = (f"{APPEND.replace('movable', 'kernel')} slab_max_order=0",
         ["-object", "memory-backend-ram,id=n0,size=1G", "-numa", "node,nodeid=0,memdev=n0,cpus=0-1",
