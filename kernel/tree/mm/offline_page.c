@@ -217,62 +217,53 @@ static void set_orders(unsigned long pfn, unsigned long end_pfn)
 
 		if (pfn)
 			order = min_t(unsigned int, order, __ffs(pfn));
-		set_page_private(pfn_to_page(pfn), order);
+		WRITE_ONCE(pfn_to_page(pfn)->private, order);
 		pfn += 1UL << order;
 	}
 }
 
-/* The first of the pages that @pfn has an order with, or @pfn. */
-static unsigned long order_start(unsigned long pfn)
+/* Let no order have both @pfn, which is skippable, and the page before it. */
+static void split_order(unsigned long pfn)
 {
+	unsigned long start_pfn, end_pfn;
 	unsigned int order;
 
-	for (order = pageblock_order; order; order--) {
-		const unsigned long start_pfn = ALIGN_DOWN(pfn, 1UL << order);
-
-		if (skippable_end(pfn_to_page(start_pfn), start_pfn) > pfn)
-			return start_pfn;
-	}
-	return pfn;
-}
-
-/* drop_orders() within a pageblock. */
-static void drop_block_orders(unsigned long start_pfn, unsigned long end_pfn,
-			      bool all)
-{
-	unsigned long pfn, next;
-
-	guard(spinlock_irqsave)(&page_zone(pfn_to_page(start_pfn))->lock);
-	for (pfn = order_start(start_pfn); pfn < end_pfn; pfn = next) {
-		struct page *page = pfn_to_page(pfn);
-
-		next = pfn + 1;
-		if (pfn >= start_pfn && !all && !PageOfflineSkippable(page))
-			continue;
-
-		next = pfn + (1UL << page_private(page));
-		set_page_private(page, 0);
-		if (pfn < start_pfn)
-			set_orders(pfn, start_pfn);
-		if (next > end_pfn)
-			set_orders(end_pfn, next);
+	/* The other part may be somebody else's, who splits as well. */
+	guard(spinlock_irqsave)(&page_zone(pfn_to_page(pfn))->lock);
+	for (order = pageblock_order; order > __ffs(pfn); order--) {
+		start_pfn = ALIGN_DOWN(pfn, 1UL << order);
+		end_pfn = skippable_end(pfn_to_page(start_pfn), start_pfn);
+		if (end_pfn > pfn) {
+			set_orders(start_pfn, pfn);
+			set_orders(pfn, end_pfn);
+			return;
+		}
 	}
 }
 
 /*
- * Some of these pages, or @all, are skippable, and are about to be something
- * else: none of them is to be part of an order any more. What is left of orders
- * that reach beyond the range gets smaller ones.
+ * Some of these pages may be skippable, and are about to be something else: no
+ * order must have pages within the range and beyond. The pages still are what
+ * they were, so that whoever changes its neighbours does the same before.
  */
-static void drop_orders(unsigned long start_pfn, unsigned long nr_pages,
-			bool all)
+static void split_orders(unsigned long start_pfn, unsigned long end_pfn)
 {
-	const unsigned long end_pfn = start_pfn + nr_pages;
-	unsigned long pfn, next;
+	if (PageOfflineSkippable(pfn_to_page(start_pfn)) &&
+	    !pageblock_aligned(start_pfn))
+		split_order(start_pfn);
+	if (PageOfflineSkippable(pfn_to_page(end_pfn - 1)) &&
+	    !pageblock_aligned(end_pfn))
+		split_order(end_pfn);
+}
 
-	for (pfn = start_pfn; pfn < end_pfn; pfn = next) {
-		next = min(pageblock_end_pfn(pfn), end_pfn);
-		drop_block_orders(pfn, next, all);
+/* The caller owns the pages, and has split the orders: now they have none. */
+static void clear_orders(unsigned long pfn, unsigned long end_pfn)
+{
+	while (pfn < end_pfn) {
+		struct page *page = pfn_to_page(pfn);
+
+		pfn += 1UL << page->private;
+		WRITE_ONCE(page->private, 0);
 	}
 }
 
@@ -360,6 +351,8 @@ static bool prepare_alike_range(unsigned long start_pfn, unsigned long nr_pages,
 		return false;
 
 	*flags = READ_ONCE(pfn_to_page(start_pfn)->flags.f);
+	if (*flags & BIT(PG_offline_skippable))
+		split_orders(start_pfn, end_pfn);
 	do {
 		end = min(pageblock_end_pfn(next), end_pfn);
 		next += prepare_alike(pfn_to_page(next), end - next, *flags);
@@ -419,7 +412,7 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 
 	if (prepare_alike_range(start_pfn, nr_pages, &flags)) {
 		if (flags & BIT(PG_offline_skippable))
-			drop_orders(start_pfn, nr_pages, true);
+			clear_orders(start_pfn, end_pfn);
 		adjust_managed_page_count(pfn_to_page(start_pfn), nr_pages);
 		free_run(start_pfn, nr_pages,
 			 flags & BIT(PG_offline_never_onlined));
@@ -434,7 +427,8 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 
 	trace_offline_page_free(start_pfn, nr_pages,
 				pfn_to_page(start_pfn)->flags.f);
-	drop_orders(start_pfn, nr_pages, false);
+	split_orders(start_pfn, end_pfn);
+	clear_orders(start_pfn, end_pfn);
 	adjust_managed_page_count(pfn_to_page(start_pfn), nr_pages);
 
 	for (pfn = start_pfn; pfn < end_pfn; pfn += nr) {
@@ -450,8 +444,11 @@ void free_offline_page_range(unsigned long start_pfn, unsigned long nr_pages)
 		nr = min(pageblock_end_pfn(pfn), end_pfn) - pfn;
 		nr = prepare_alike(page, nr, flags);
 		/* The page has just been poisoned? Look at it again. */
-		if (!nr && WARN_ON_ONCE(!PageOffline(page)))
+		if (!nr && WARN_ON_ONCE(!PageOffline(page) ||
+					page_ref_count(page))) {
+			adjust_managed_page_count(page, pfn - end_pfn);
 			return;
+		}
 		free_run(pfn, nr, flags & BIT(PG_offline_never_onlined));
 	}
 }
@@ -469,10 +466,9 @@ void free_offline_page(struct page *page)
 {
 	const unsigned long flags = READ_ONCE(page->flags.f);
 
-	if (prepare_alike(page, 1, flags)) {
+	if (!(flags & BIT(PG_offline_skippable)) &&
+	    prepare_alike(page, 1, flags)) {
 		trace_offline_page_free(page_to_pfn(page), 1, flags);
-		if (flags & BIT(PG_offline_skippable))
-			drop_orders(page_to_pfn(page), 1, true);
 		adjust_managed_page_count(page, 1);
 		__free_offline_pages(page, 0,
 				     flags & BIT(PG_offline_never_onlined));
@@ -507,7 +503,7 @@ static void trace_skippable(unsigned long start_pfn, unsigned long nr_pages)
  *	    range is going offline, that is between MEM_GOING_OFFLINE and
  *	    MEM_OFFLINE or MEM_CANCEL_OFFLINE: offlining has to see one answer
  *	    throughout. The driver's memory notifier excludes that. Does not
- *	    sleep.
+ *	    sleep, other than for spinlocks on PREEMPT_RT.
  *
  * A page that is not offline is left alone, with a warning.
  */
@@ -515,9 +511,10 @@ void set_offline_page_range_skippable(unsigned long start_pfn,
 				      unsigned long nr_pages)
 {
 	const unsigned long end_pfn = start_pfn + nr_pages;
-	bool all = true, again = false;
 	unsigned long pfn;
+	bool all = true;
 
+	split_orders(start_pfn, end_pfn);
 	for (pfn = start_pfn; pfn < end_pfn; pfn++) {
 		struct page *page = pfn_to_page(pfn);
 
@@ -525,12 +522,11 @@ void set_offline_page_range_skippable(unsigned long start_pfn,
 			all = false;
 			continue;
 		}
-		again |= PageOfflineSkippable(page);
+		if (PageOfflineSkippable(page))
+			WRITE_ONCE(page->private, 0);
 		page_offline_set_skippable(page);
 	}
-	if (again)
-		drop_orders(start_pfn, nr_pages, false);
-	/* Pairs with skippable_end(). */
+	/* Pairs with skippable_end(): the pages are what the order says. */
 	smp_wmb();
 	if (all)
 		set_orders(start_pfn, end_pfn);
@@ -555,12 +551,14 @@ void clear_offline_page_range_skippable(unsigned long start_pfn,
 {
 	unsigned long pfn;
 
-	drop_orders(start_pfn, nr_pages, false);
+	split_orders(start_pfn, start_pfn + nr_pages);
 	for (pfn = start_pfn; pfn < start_pfn + nr_pages; pfn++) {
 		struct page *page = pfn_to_page(pfn);
 
-		if (!WARN_ON_ONCE(!PageOffline(page)))
-			page_offline_clear_skippable(page);
+		if (WARN_ON_ONCE(!PageOffline(page)))
+			continue;
+		page_offline_clear_skippable(page);
+		WRITE_ONCE(page->private, 0);
 	}
 	trace_skippable(start_pfn, nr_pages);
 }
@@ -692,7 +690,7 @@ static void count_lent(struct page *page, bool lend)
  * The page has to be offline and owned by the caller. Anything else is a bug of
  * the caller, and is refused with a warning. page->lru remains the caller's.
  *
- * Context: Any context. Does not sleep, and cannot fail.
+ * Context: As free_offline_page_range(). Cannot fail.
  */
 void lend_offline_page(struct page *page)
 {
@@ -700,8 +698,7 @@ void lend_offline_page(struct page *page)
 		return;
 
 	trace_offline_page_lend(page_to_pfn(page), 1, page->flags.f);
-	if (PageOfflineSkippable(page))
-		drop_orders(page_to_pfn(page), 1, true);
+	split_orders(page_to_pfn(page), page_to_pfn(page) + 1);
 	count_lent(page, true);
 	/*
 	 * When it comes back, nobody knows any more that it was never onlined,

@@ -62,19 +62,25 @@ static inline void page_offline_clear_skippable(struct page *page)
  * all others that is 0. So who walks a memory block that goes offline need not
  * look at each of them. The order is at most that of a pageblock.
  *
- * It is a hint: pages whose owner changes them lose it first, under zone->lock.
- * Without the lock, a page that was skippable a moment ago may be skipped.
+ * It is a hint: before an owner changes a part of the pages, that part has no
+ * order in common with others any more, see split_orders(). Who does not exclude
+ * the owner may skip a page that was skippable a moment ago.
  */
 static inline unsigned long skippable_end(const struct page *page,
 					  unsigned long pfn)
 {
-	const unsigned long order = READ_ONCE(page->private);
+	unsigned long order;
 
-	/* Only if it still is skippable, the order was that of such pages. */
+	if (!PageOfflineSkippable(page))
+		return pfn;
+	/* Pairs with set_offline_page_range_skippable(): an order, or 0. */
+	smp_rmb();
+	order = READ_ONCE(page->private);
+	/* Only if the page still is skippable, it was one of such pages. */
 	smp_rmb();
 	if (!PageOfflineSkippable(page))
 		return pfn;
-	return pfn + (order <= MAX_PAGE_ORDER ? 1UL << order : 1);
+	return pfn + (order <= pageblock_order ? 1UL << order : 1);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/offline_page.h>
 #include <linux/prandom.h>
+#include <linux/workqueue.h>
 
 #include "../internal.h"
 #include "../offline_page.h"
@@ -112,6 +113,44 @@ static void orders_are_split_by_users(struct kunit *test)
 	}
 }
 
+struct freer {
+	struct work_struct work;
+	unsigned long pfn;
+};
+
+/* Every second part of 4 pages is its own. */
+static void free_parts(struct work_struct *work)
+{
+	struct freer *freer = container_of(work, struct freer, work);
+	unsigned long pfn;
+
+	for (pfn = freer->pfn; pfn < freer->pfn + 64; pfn += 8)
+		free_offline_page_range(pfn, 4);
+}
+
+/* Two free parts of the same order at once, and do not know of each other. */
+static void orders_are_split_at_once(struct kunit *test)
+{
+	struct freer freers[2];
+	int round, i;
+
+	for (round = 0; round < 200; round++) {
+		const unsigned long pfn = take_pages(test, 64);
+
+		set_offline_page_range_skippable(pfn, 64);
+		for (i = 0; i < 2; i++) {
+			INIT_WORK_ONSTACK(&freers[i].work, free_parts);
+			freers[i].pfn = pfn + 4 * i;
+			queue_work(system_unbound_wq, &freers[i].work);
+		}
+		for (i = 0; i < 2; i++) {
+			flush_work(&freers[i].work);
+			destroy_work_on_stack(&freers[i].work);
+		}
+		expect_freed(test, pfn, 64);
+	}
+}
+
 /* Parts of several pageblocks come and go, also twice. */
 static void orders_of_random_parts(struct kunit *test)
 {
@@ -168,6 +207,7 @@ static void orders_end_at_strangers(struct kunit *test)
 static struct kunit_case offline_page_order_cases[] = {
 	KUNIT_CASE(orders_are_split),
 	KUNIT_CASE(orders_are_split_by_users),
+	KUNIT_CASE(orders_are_split_at_once),
 	KUNIT_CASE_SLOW(orders_of_random_parts),
 	KUNIT_CASE(orders_end_at_strangers),
 	{}
