@@ -18,8 +18,9 @@ CONFIG = "faults"
 
 
 @pytest.fixture(scope="module")
-def guest():
-    guest = Guest("faults", "memhp_default_state=online_movable", config=CONFIG,
+def guest(request):
+    append = f"memhp_default_state=online_movable {getattr(request, 'param', '')}"
+    guest = Guest("faults", append, config=CONFIG,
                   args=["-device", "virtio-balloon-pci,id=b0"])
     yield guest
     guest.stop()
@@ -76,6 +77,24 @@ def test_each_allocation_fails_once_in_hotplug(memory, vm, action, mib):
         return failed
 
     until_unused(attempt)
+
+
+HIDDEN = 0x30000000     # where RAM is that the kernel has not been told of
+
+
+@pytest.mark.parametrize("guest", [f"memmap=256M%{HIDDEN:#x}-1"], indirect=True, ids=[""])
+def test_each_allocation_fails_once_in_adding_memory(memory, vm):
+    """What fails for lack of memory says so: a driver tries again then."""
+    blocks = [HIDDEN, HIDDEN + 128 * MIB]
+
+    def attempt(nth):
+        error, failed = faults.fail_nth(vm, "/sys/devices/system/memory/probe", f"{blocks[0]:#x}", nth + 1)
+        assert error in ("0", "ENOMEM"), error
+        if error == "0":    # some can do without
+            blocks.pop(0)
+        return failed and blocks
+
+    assert until_unused(attempt) > 10
 
 
 def resized(memory, symbols, size, spared):

@@ -16,6 +16,7 @@ GIB = 1 << 30
 PAGE = 4096
 MEMORY = "/sys/devices/system/memory"
 NODES = "/sys/devices/system/node"
+UNPOISON = "/sys/kernel/debug/hwpoison/unpoison-pfn"
 GIGANTIC = "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
 
 pytestmark = pytest.mark.part("stock-bugs", default=True)
@@ -62,24 +63,74 @@ def test_allocation_of_a_range_that_is_going_offline(memory):
     assert vm.run(f"cat {GIGANTIC}; echo 0 >{GIGANTIC}").strip() == "1"
 
 
+@pytest.mark.parametrize("guest", [("memhp_default_state=online_movable", [])], indirect=True, ids=["profiling"])
+def test_tags_of_skipped_pages(memory):
+    """What virtio-mem has allocated and was forgotten with its block is allocated no more."""
+    def allocated():
+        return sum(int(line.split()[0]) for line in memory.vm.run("cat /proc/allocinfo").splitlines()
+                   if "virtio_mem.c:" in line)
+
+    before = allocated()
+    memory.resize(128 * MIB)
+    memory.resize(64 * MIB)
+    block, = memory.block_states()
+    assert allocated() - before >= 64 * MIB
+    assert memory.hotplug("offline", block) == "ok"
+    assert memory.hotplug("online_movable", block) == "ok"
+    memory.resize(0)
+    assert allocated() - before < MIB
+
+
+class GoingOffline:
+    """A memory block that is going offline, for as long as somebody holds one of its pages."""
+
+    def __init__(self, memory):
+        memory.resize(256 * MIB)
+        self.vm, first = memory.vm, memory.start // PAGE
+        output = self.vm.run(f"pin {first} {256 * MIB // PAGE} 512", timeout=120)
+        pfn, self._pid = re.match(r"pfn=(\w+) pid=(\d+)", output).groups()
+        self._pinned = int(pfn, 16)
+        self.block = self._pinned // BLOCK_PAGES
+        self.last_page = (self.block + 1) * BLOCK_PAGES - 1
+
+    def begin(self):
+        self._offlining = self.vm.start(f"hotplug offline {self.block} 60")
+        wait_for(lambda: f"migrating pfn {self._pinned:x}" in self.vm.run("dmesg"))
+
+    def end(self):
+        time.sleep(2)       # whoever waits for it does so by now
+        self.vm.run(f"kill {self._pid}")
+        assert self._offlining.wait(120)[1].split()[0] == "ok"
+
+    def soft_offline(self, pfn):
+        return self.vm.start(f"echo {pfn * PAGE:#x} >{MEMORY}/soft_offline_page")
+
+
 def test_soft_offline_of_a_page_that_is_going_offline(memory):
     """It waits for memory offlining; then there is no page any more."""
-    memory.resize(256 * MIB)
-    vm, first = memory.vm, memory.start // PAGE
-    output = vm.run(f"pin {first} {256 * MIB // PAGE} 512", timeout=120)
-    pfn, pid = re.match(r"pfn=(\w+) pid=(\d+)", output).groups()
-    block = int(pfn, 16) // BLOCK_PAGES
-
-    offlining = vm.start(f"hotplug offline {block} 60")
-    wait_for(lambda: f"migrating pfn {int(pfn, 16):x}" in vm.run("dmesg"))
-    poisoning = vm.start(f"echo {block * BLOCK_PAGES * PAGE:#x} >{MEMORY}/soft_offline_page")
-    time.sleep(2)
-    vm.run(f"kill {pid}")
-
-    assert offlining.wait(120)[1].split()[0] == "ok"
+    going = GoingOffline(memory)
+    going.begin()
+    poisoning = going.soft_offline(going.last_page)
+    going.end()
     code, output = poisoning.wait(60)
     assert code and "Input/output error" in output
-    assert memory.hotplug("online_movable", block) == "ok"
+    assert memory.hotplug("online_movable", going.block) == "ok"
+
+
+def test_unpoisoning_a_page_that_is_going_offline(memory):
+    """It waits for soft-offlining of another page, which waits for memory offlining."""
+    going = GoingOffline(memory)
+    other, = {*memory.block_states()} - {going.block}
+    assert going.soft_offline(going.last_page).wait(60) == (0, "")
+    going.begin()
+    poisoning = going.soft_offline((other + 1) * BLOCK_PAGES - 1)
+    time.sleep(2)
+    unpoisoning = memory.vm.start(f"echo {going.last_page:#x} >{UNPOISON}")
+    going.end()
+    assert poisoning.wait(60) == (0, "")
+    code, output = unpoisoning.wait(60)
+    assert code and "Input/output error" in output
+    memory.vm.run(f"echo {(other + 1) * BLOCK_PAGES - 1:#x} >{UNPOISON}")
 
 
 # A node of its own, so that nobody else has pages there; slab_max_order: small ones.

@@ -22,6 +22,8 @@ SYMPTOMS = {
     "test_poisoned_part_of_a_huge_page_is_not_freed": r"assert \(?\d+ & ",
     "test_allocation_of_a_range_that_is_going_offline": "EINTR",
     "test_soft_offline_of_a_page_that_is_going_offline": r"kernel BUG at include/linux/mm.h",
+    "test_unpoisoning_a_page_that_is_going_offline": r"kernel BUG at include/linux/",
+    "test_tags_of_skipped_pages": r"assert \(?\d+ - \d+",
     "test_slab_page": "EINTR",
     "test_contiguous_memory_of_a_zone_that_begins_in_a_pageblock": r"kernel BUG at mm/page_alloc\.c",
     "test_balloon_pages_that_move_to_another_node": r"assert {0: \d+",

@@ -282,6 +282,31 @@ static void test_bad_ids_of_reports(struct kunit *test)
 	expect_balloon_works(test);
 }
 
+/* The device is pulled out while the driver waits for it. */
+static void test_balloon_removed_by_surprise(struct kunit *test)
+{
+	static const unsigned int queues[] = { INFLATE, DEFLATE, REPORTS };
+
+	for (int i = 0; i < ARRAY_SIZE(queues); i++) {
+		const unsigned int queue = queues[i];
+
+		use_reported_pages(test);
+		start_balloon(test, ALL_FEATURES);
+		balloon_resize(test, 1500);
+		balloon.served[queue] = 0;
+		balloon.stalled[queue] = true;
+		if (queue != REPORTS)
+			balloon_request(queue == DEFLATE ? 10 : 3000);
+		for (int waited = 0; waited < 300 && !READ_ONCE(balloon.served[queue]); waited++)
+			msleep(100);
+		KUNIT_EXPECT_EQ(test, balloon.served[queue], 1);
+		msleep(100);
+		virtio_break_device(&balloon.virtio.vdev);
+		balloon_unplug(test);
+	}
+	expect_balloon_works(test);
+}
+
 /* Anything at any time */
 
 static void lie_about_anything(struct fake_queue *queue, u32 *id, u32 *len)
@@ -372,6 +397,7 @@ static struct kunit_case virtio_hostile_balloon_cases[] = {
 	KUNIT_CASE_SLOW(test_bad_ids_of_stats),
 	KUNIT_CASE_SLOW(test_bad_ids_of_hints),
 	KUNIT_CASE_SLOW(test_bad_ids_of_reports),
+	KUNIT_CASE_SLOW(test_balloon_removed_by_surprise),
 	KUNIT_CASE_PARAM(test_balloon_nonsense, next_round),
 	{}
 };

@@ -38,6 +38,7 @@ static struct {
 	/* Pages that the driver may take for plugged: it was told so. */
 	DECLARE_BITMAP(told, MEM_MAX_PAGES);
 	unsigned int requests;
+	bool silent;		/* it does nothing, and answers nothing */
 	const char *wrong;	/* the first thing that the driver did wrong */
 	/* What a case may make of an answer. */
 	void (*lie)(u16 request, struct mem_answer *answer);
@@ -121,6 +122,8 @@ static void mem_serve(struct fake_virtio *dev, struct fake_queue *queue, u16 hea
 		return;
 	}
 	mem.requests++;
+	if (mem.silent)
+		return;
 	type = le16_to_cpu(req.type);
 	addr = le64_to_cpu(req.u.plug.addr);
 	size = le16_to_cpu(req.u.plug.nb_blocks) * le64_to_cpu(mem_config()->block_size);
@@ -161,6 +164,7 @@ static void mem_good(void)
 	mem.virtio.queue_size = 8;
 	mem.virtio.serve = mem_serve;
 	mem.lie = NULL;
+	mem.silent = false;
 	mem.requests = 0;
 	bitmap_zero(mem.told, MEM_MAX_PAGES);
 	*mem_config() = (struct virtio_mem_config) {

@@ -539,6 +539,31 @@ static void test_id_twice(struct kunit *test)
 	break_ring(test, lie_twice);
 }
 
+/* The device is pulled out while the driver waits for its answer. */
+static void test_removed_by_surprise(struct kunit *test)
+{
+	const u64 size = 2 * memory_block_size_bytes();
+
+	for (int i = 0; i < 2; i++) {
+		mem_good();
+		KUNIT_ASSERT_TRUE(test, mem_plug());
+		if (i)
+			mem_resize(test, size);
+		mem.silent = true;
+		mem.requests = 0;
+		mem_say(&mem_config()->requested_size, i ? 0 : size);
+		mem_changed();
+		for (int waited = 0; waited < 600 && !READ_ONCE(mem.requests); waited++)
+			msleep(100);
+		KUNIT_ASSERT_EQ(test, mem.requests, 1);
+		msleep(100);
+		virtio_break_device(&mem.virtio.vdev);
+		mem_unplug(test);
+		mem_remove(test);
+	}
+	expect_mem_works(test);
+}
+
 /* Memory that somebody else has added, where the device says to have its own: it stays offline. */
 static void test_memory_of_others_in_the_region(struct kunit *test)
 {
@@ -731,6 +756,7 @@ static struct kunit_case virtio_hostile_mem_cases[] = {
 	KUNIT_CASE_SLOW(test_id_of_no_buffer),
 	KUNIT_CASE_SLOW(test_index_runs_ahead),
 	KUNIT_CASE_SLOW(test_id_twice),
+	KUNIT_CASE_SLOW(test_removed_by_surprise),
 	KUNIT_CASE_SLOW(test_memory_of_others_in_the_region),
 	KUNIT_CASE_PARAM(test_nonsense, next_round),
 	KUNIT_CASE_PARAM(test_nonsense_before_probe, next_round),
