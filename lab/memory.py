@@ -82,6 +82,11 @@ class State:
         return found
 
 
+def memtotal(vm):
+    """What the guest has, in bytes."""
+    return int(vm.run("awk '/^MemTotal:/ { print $2 }' /proc/meminfo")) << 10
+
+
 class Memory:
     """
     Grows, shrinks and looks at a booted guest's memory; create it while the device is empty. If
@@ -107,8 +112,7 @@ class Memory:
         raise GuestMemoryError(f"the guest has no device {self.device}")
 
     def memtotal(self):
-        """In bytes."""
-        return int(self.vm.run("awk '/^MemTotal:/ { print $2 }' /proc/meminfo")) << 10
+        return memtotal(self.vm)
 
     def state(self):
         code, output = self.vm.call("pagestate --json", timeout=120)
