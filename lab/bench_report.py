@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lab import files, host, modules
 from lab.bench_guest import NAMES
+from lab.errors import LabError
 from lab.kernel import objects_of
-from lab.paths import BUILD
+from lab.paths import BUILD, ROOT, shown
 
 
 def versions():
@@ -52,6 +53,24 @@ def table(result):
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|", *rows])
 
 
+def short_table(result):
+    """Markdown for README."""
+    rows = [f"| {flow['name']} | {flow['stock']:,} | {flow['ours']:,} | {flow['ratio']:.2f} |"
+            for flow in result["flows"]]
+    return "\n".join(["| flow | stock | ours | ratio |", "| --- | --: | --: | --: |", *rows])
+
+
+def update_readme(result, path):
+    """Exchange the table, and the versions it is of."""
+    base, text = result["base"], path.read_text()
+    versions = f"Linux {base['linux']}, QEMU {base['qemu']}, gcc {base['gcc']}"
+    text, tables = re.subn(r"\| flow \| stock \|(.*\n\|)+.*", lambda _: short_table(result), text)
+    text, places = re.subn(r"(?<=counted by `\./run bench` \()Linux[^;]*", versions, text)
+    if (tables, places) != (1, 1):
+        raise LabError(f"{shown(path)} has no place for the results of bench, or several")
+    files.write(path, text)
+
+
 def ratio(pair):
     return f"{pair['ours'] / pair['stock']:.2f}"
 
@@ -71,10 +90,11 @@ def profiles(result):
 
 
 def write(result, folder):
-    """bench.json, bench.md, bench.svg, bench.png"""
+    """bench.json, bench.md, bench.svg, bench.png, and the table in README"""
     files.write(folder / "bench.json", json.dumps(result, indent=1) + "\n")
     files.write(folder / "bench.md", f"# What ./run bench counted last\n\n{table(result)}\n\n"
                 f"Instructions by function:\n\n```{profiles(result)}\n```\n")
+    update_readme(result, ROOT / "README.md")
     for terminal, name in (("svg size 900,{}", "bench.svg"), ("pngcairo size 900,{}", "bench.png")):
         chart(result, terminal, folder / name)
 

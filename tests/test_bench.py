@@ -5,10 +5,11 @@ import subprocess
 
 import pytest
 from conftest import image
-from lab import bench
-from lab.bench_count import SOURCES, Counter, Counts
+from lab import bench, bench_report
+from lab.bench_count import SOURCES, Counter, Counts, Masked
 from lab.bench_flows import SETUPS
 from lab.bench_guest import CONFIG, NAMES
+from lab.errors import LabError
 from lab.symbols import USER, Symbols
 from lab.vm import QEMU
 
@@ -43,7 +44,11 @@ def test_a_known_loop_is_counted_exactly(tmp_path):
     few, many = (run_loop(times, tmp_path) for times in (1000, 51000))
     found = [many.total(index) - few.total(index) for index in range(3)]
     assert found == [50000 * 7, 50000 * 2, 50000 * 3]   # instructions, loads, stores of a round
-    assert few.total() == 1000 * 7 + 3      # a jump before the second mark, which counts with its jump
+    # the first two instructions, the last two, and the jump before the second mark, which counts with it
+    assert few.total() == 1000 * 7 + 8
+    # from cli to sti, with what is in their blocks
+    assert many.masked.instructions - few.masked.instructions == 50000 * 7
+    assert few.masked.instructions == 1000 * 7 + 2
 
 
 def test_functions_are_named(tmp_path):
@@ -70,6 +75,36 @@ def test_flows_are_compared_by_the_median():
     assert flow["spread"] == round(900 / 110, 4)
 
 
+def test_longest_stretch_is_that_of_the_middle_run():
+    """Of a flow with several regions it is the longest one; it is named by who is not there for others."""
+    part, other = Counts(), Counts()
+    part.masked, other.masked = Masked(7, "short"), Masked(9, "long")
+    assert Counts.sum([part, other]).masked == (9, "long")
+    both = {}
+    for tree, lengths in (("stock", (3, 9, 5)), ("ours", (1, 1, 8))):
+        both[tree] = [Counts({"walk": (1, 1, 1)}) for _ in lengths]
+        for run, length in zip(both[tree], lengths):
+            run.masked = Masked(length, "walk")
+    flow, = bench.compare({tree: {"flow": runs} for tree, runs in both.items()})
+    assert flow["masked"] == {"stock": {"instructions": 5, "function": "walk"},
+                              "ours": {"instructions": 1, "function": "walk"}}
+
+
+def test_readme_has_the_last_table(tmp_path):
+    result = {"base": {"linux": "7.3.9", "qemu": "8.1", "gcc": "13"},
+              "flows": [{"name": "new", "stock": 2000, "ours": 500, "ratio": 0.25}]}
+    path = tmp_path / "README.md"
+    path.write_text("Text, counted by `./run bench` (Linux 1, QEMU 2, gcc 3; a block).\n\n"
+                    "| flow | stock | ours | ratio |\n|--|--|--|--|\n| old | 1 | 1 | 1.00 |\n\nMore.\n")
+    bench_report.update_readme(result, path)
+    assert path.read_text() == (
+        "Text, counted by `./run bench` (Linux 7.3.9, QEMU 8.1, gcc 13; a block).\n\n"
+        "| flow | stock | ours | ratio |\n| --- | --: | --: | --: |\n| new | 2,000 | 500 | 0.25 |\n\nMore.\n")
+    path.write_text("No table.\n")
+    with pytest.raises(LabError, match="no place"):
+        bench_report.update_readme(result, path)
+
+
 def test_regions_tell_what_runs_where(tmp_path):
     """Regions of one flow are summed; one that has begun but not ended is known of."""
     (tmp_path / "System.map").write_text("ffffffff81000000 T _text\nffffffff81000010 T walk\n")
@@ -77,7 +112,8 @@ def test_regions_tell_what_runs_where(tmp_path):
     assert symbols.address("walk") == 0xffffffff81000010
     symbols.add("ffffffffa0000000 t take\t[bench_ranges]\nffffffffa0000100 t init_module\t[x]\n")
     counter = Counter(tmp_path / "counts", symbols)
-    region = "region counted\nffffffff81000010 5 2 1\nffffffffa0000004 7 0 0\nend\n"
+    region = ("region counted\nffffffff81000010 5 2 1\nffffffffa0000004 7 0 0\n"
+              "masked 6 ffffffff81000000 ffffffff81000018\nend\n")
     (tmp_path / "counts").write_text("region boot\n401000 9 9 9\nend\ncounting\ncounting\n")
     assert counter.regions() == [("boot", {USER: (9, 9, 9)})]
     assert counter.counting
@@ -85,6 +121,7 @@ def test_regions_tell_what_runs_where(tmp_path):
         file.write(region + "counting\n" + region)
     counts = Counts.sum(counts for _, counts in counter.regions())
     assert counts == {"walk": (10, 4, 2), "take": (14, 0, 0)}
+    assert counts.masked == (6, "_text")
     assert not counter.counting
 
 

@@ -19,8 +19,8 @@ CONFIG = "faults"
 
 @pytest.fixture(scope="module")
 def guest(request):
-    append = f"memhp_default_state=online_movable {getattr(request, 'param', '')}"
-    guest = Guest("faults", append, config=CONFIG,
+    append, machine = getattr(request, "param", ("", {}))
+    guest = Guest("faults", f"memhp_default_state=online_movable {append}", config=CONFIG, **machine,
                   args=["-device", "virtio-balloon-pci,id=b0"])
     yield guest
     guest.stop()
@@ -79,22 +79,22 @@ def test_each_allocation_fails_once_in_hotplug(memory, vm, action, mib):
     until_unused(attempt)
 
 
-HIDDEN = 0x30000000     # where RAM is that the kernel has not been told of
+HIDDEN = 0x40000000     # where RAM is that the kernel has not been told of
 
 
-@pytest.mark.parametrize("guest", [f"memmap=256M%{HIDDEN:#x}-1"], indirect=True, ids=[""])
+@pytest.mark.parametrize("guest", [(f"memmap=1G%{HIDDEN:#x}-1", {"memory": "2560M"})], indirect=True, ids=[""])
 def test_each_allocation_fails_once_in_adding_memory(memory, vm):
     """What fails for lack of memory says so: a driver tries again then."""
-    blocks = [HIDDEN, HIDDEN + 128 * MIB]
+    blocks = [HIDDEN + number * 128 * MIB for number in range(8)]
 
     def attempt(nth):
         error, failed = faults.fail_nth(vm, "/sys/devices/system/memory/probe", f"{blocks[0]:#x}", nth + 1)
         assert error in ("0", "ENOMEM"), error
-        if error == "0":    # some can do without
+        if error == "0":    # done without
             blocks.pop(0)
         return failed and blocks
 
-    assert until_unused(attempt) > 10
+    until_unused(attempt)
 
 
 def resized(memory, symbols, size, spared):
