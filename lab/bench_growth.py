@@ -36,9 +36,11 @@ def grow_and_shrink(guest, gib):
 
     plug, unplug, offline, online = FLOWS
     yield f"{plug}, {gib} GiB", resized(gib * GIB)
+    guest.unmark_work()
     block = max(memory.block_states())
     yield f"{offline}, {gib} GiB", guest.set_state(block, "offline")
     yield f"{online}, {gib} GiB", guest.set_state(block, "online_movable")
+    guest.mark_work("virtio_mem_run_wq")
     yield f"{unplug}, {gib} GiB", resized(0)
 
 

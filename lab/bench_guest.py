@@ -79,6 +79,10 @@ class BenchGuest:
         """Count from now on what a work item of a virtio driver does."""
         self.load("bench_workers", f"function={self._symbols.address(function):#x}")
 
+    def unmark_work(self):
+        """It may be started by what is counted next, and would begin to count anew."""
+        self.vm.run("rmmod bench_workers")
+
     def counted_work(self, request, done, timeout=900):
         """
         What that work item does after request(), until done(). Nothing may run in the guest

@@ -16,6 +16,7 @@ from lab.errors import LabError
 SIZES = range(0, 1280, 2)       # MiB, of the virtio-mem device
 BALLOON_SIZES = range(0, 400)   # MiB
 WORKLOAD = 250                  # MiB
+BLOCK_PAGES = 128 * MIB // PAGE
 DEVICE = "/dev/pfn_races"       # tests/modules/pfn_races.c
 
 # In the guest, "died ... signal=7": SIGBUS, for who uses a page with a memory error.
@@ -166,7 +167,20 @@ class World:
             except LabError as error:
                 self.done["resized to 0 in more than one try"] += 1
                 last = error
-        raise last
+        raise LabError(f"{last}\n{self._what_is_left()}")
+
+    def _what_is_left(self):
+        """Of blocks that do not go: what pages there are, and the first of those that are neither free nor offline."""
+        said = []
+        for block, state in self.memory.block_states().items():
+            said.append(f"block {block} is {state}: number of pages, and their flags in /proc/kpageflags")
+            if state == "online":
+                said.append(self.vm.run(
+                    f"dd if=/proc/kpageflags bs=8 skip={block * BLOCK_PAGES} count={BLOCK_PAGES} 2>/dev/null | "
+                    "od -An -v -tx8 -w8 >/tmp/flags; sort /tmp/flags | uniq -c | sort -rn | head -20; "
+                    "grep -n -v -e '0000000000000400$' -e '0000000000[89abcdef].....$' /tmp/flags | head -20"))
+        return "\n".join(said)
+
 
 class Actor(threading.Thread):
     """Takes one step after the other, until it is told to stop."""

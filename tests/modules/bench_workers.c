@@ -75,7 +75,14 @@ static int __init bench_workers_init(void)
 	WRITE_ONCE(marked->func, run_marked);
 	return 0;
 }
-module_init(bench_workers_init);	/* and it stays */
+module_init(bench_workers_init);
+
+static void bench_workers_exit(void)
+{
+	WRITE_ONCE(marked->func, (work_func_t)function);
+	flush_work(marked);
+}
+module_exit(bench_workers_exit);
 
 MODULE_DESCRIPTION("Count the work of a virtio driver");
 MODULE_LICENSE("GPL");
