@@ -57,6 +57,9 @@ def short_table(result):
     """Markdown for README."""
     rows = [f"| {flow['name']} | {flow['stock']:,} | {flow['ours']:,} | {flow['ratio']:.2f} |"
             for flow in result["flows"]]
+    ours = result["sizes"]["ours"]
+    rows += [f"| {name} | {stock:,} | {ours[name]:,} | {ours[name] / stock:.3f} |"
+             for name, stock in result["sizes"]["stock"].items()]
     return "\n".join(["| flow | stock | ours | ratio |", "| --- | --: | --: | --: |", *rows])
 
 

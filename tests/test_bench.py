@@ -22,6 +22,8 @@ TARGETS = {
     "contiguous allocation of 128 MiB that meets an offline page": 0.10,
 }
 OTHERS = 1.01
+# With interrupts off, whatever the flow is: a list of free pages of a CPU is drained, and the like.
+MASKED = 10000
 
 
 def run_loop(times, folder):
@@ -92,14 +94,16 @@ def test_longest_stretch_is_that_of_the_middle_run():
 
 def test_readme_has_the_last_table(tmp_path):
     result = {"base": {"linux": "7.3.9", "qemu": "8.1", "gcc": "13"},
-              "flows": [{"name": "new", "stock": 2000, "ours": 500, "ratio": 0.25}]}
+              "flows": [{"name": "new", "stock": 2000, "ours": 500, "ratio": 0.25}],
+              "sizes": {"stock": {"size": 1000}, "ours": {"size": 1001}}}
     path = tmp_path / "README.md"
     path.write_text("Text, counted by `./run bench` (Linux 1, QEMU 2, gcc 3; a block).\n\n"
                     "| flow | stock | ours | ratio |\n|--|--|--|--|\n| old | 1 | 1 | 1.00 |\n\nMore.\n")
     bench_report.update_readme(result, path)
     assert path.read_text() == (
         "Text, counted by `./run bench` (Linux 7.3.9, QEMU 8.1, gcc 13; a block).\n\n"
-        "| flow | stock | ours | ratio |\n| --- | --: | --: | --: |\n| new | 2,000 | 500 | 0.25 |\n\nMore.\n")
+        "| flow | stock | ours | ratio |\n| --- | --: | --: | --: |\n| new | 2,000 | 500 | 0.25 |\n"
+        "| size | 1,000 | 1,001 | 1.001 |\n\nMore.\n")
     path.write_text("No table.\n")
     with pytest.raises(LabError, match="no place"):
         bench_report.update_readme(result, path)
@@ -128,7 +132,9 @@ def test_regions_tell_what_runs_where(tmp_path):
 @pytest.mark.part("bench")
 def test_flows_cost_less_than_on_stock():
     counted = {name: bench.count(name, image(CONFIG, tree), SETUPS) for name, tree in NAMES.items()}
-    missed = [flow for flow in bench.compare(counted) if flow["ratio"] > limit(flow)]
+    missed = [flow for flow in bench.compare(counted) if flow["ratio"] > limit(flow) or
+              flow["name"] != "boot" and flow["masked"]["ours"]["instructions"] >
+              max(MASKED, 1.01 * flow["masked"]["stock"]["instructions"])]
     assert not missed, json.dumps(missed)
 
 
