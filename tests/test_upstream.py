@@ -83,7 +83,7 @@ def test_kunit_suites(machine_guests):
 
 OUTPUT = """\
 TAP version 13
-1..9
+1..11
 ok 1 plain
 not ok 2 broken
 ok 3 - with a dash
@@ -94,6 +94,7 @@ ok 7 at 0x7f1234567000 in 12.5 ms
 ok 8 plain
 # ok 9 of a subtest
 not ok 10 # error what went wrong
+ok 11 transact_test Extra pages 4 (0.0%), extra thread faults 4.
 # Totals: pass:5 fail:2
 """
 
@@ -102,7 +103,8 @@ def test_tap_is_read_right():
     assert tap.parse(OUTPUT) == {
         "plain": "ok", "broken": "not ok", "with a dash": "ok", "left out": "SKIP",
         "named behind": "SKIP", "known": "XFAIL", "at 0x... in ... ms": "ok", "plain (2)": "ok",
-        "of a subtest": "ok", "what went wrong": "not ok"}
+        "of a subtest": "ok", "what went wrong": "not ok",
+        "transact_test Extra pages ..., extra thread faults ....": "ok"}
 
 
 def said(died="", splats=(), **tests):
