@@ -5,7 +5,8 @@
  * interrupts off alone, so that a stretch is at least as long as it is held.
  *
  * What an interrupt or exception does is left out: it begins where the kernel is
- * entered, and ends with iret. Whoever is interrupted had interrupts on.
+ * entered, and ends with iret, whoever runs until then. Who was interrupted had
+ * interrupts on.
  */
 #ifndef MASKED_H
 #define MASKED_H

@@ -92,7 +92,8 @@ def test_each_allocation_fails_once_in_adding_memory(memory, vm):
         assert error in ("0", "ENOMEM"), error
         if error == "0":    # done without
             blocks.pop(0)
-        return failed and blocks
+            assert blocks or not failed, "there is no block left to try with"
+        return failed
 
     until_unused(attempt)
 

@@ -210,7 +210,6 @@ static void use_range(unsigned long start_pfn, unsigned long nr_pages)
 	free_contig_range(start_pfn, nr_pages);
 }
 
-/* A range of random size that is somewhere, or next to offline pages. */
 /*
  * Whole pageblocks are isolated for a range: they have to be online, too, and in
  * one zone, which the first one of x86 is not.
@@ -228,6 +227,7 @@ static bool can_allocate(unsigned long start_pfn, unsigned long nr_pages)
 	       page_zone(pfn_to_page(start_pfn + nr_pages - 1)) == zone;
 }
 
+/* A range of random size that is somewhere, or next to offline pages. */
 static bool allocate_range(struct rnd_state *rnd, unsigned long *start_pfn,
 			   unsigned long *nr_pages)
 {

@@ -351,8 +351,11 @@ static bool prepare_alike_range(unsigned long start_pfn, unsigned long nr_pages,
 		return false;
 
 	*flags = READ_ONCE(pfn_to_page(start_pfn)->flags.f);
-	if (*flags & BIT(PG_offline_skippable))
+	if (*flags & BIT(PG_offline_skippable)) {
+		if (!pfn_valid(end_pfn - 1))
+			return false;
 		split_orders(start_pfn, end_pfn);
+	}
 	do {
 		end = min(pageblock_end_pfn(next), end_pfn);
 		next += prepare_alike(pfn_to_page(next), end - next, *flags);

@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/gfp.h>
+#include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/offline_page.h>
 #include <linux/prandom.h>
@@ -197,6 +198,7 @@ static void orders_end_at_strangers(struct kunit *test)
 	expect_refused(test, pfn, nr_pages);
 	expect_unchanged(test, before);
 	expect_orders(test, pfn, nr_pages);
+	expect_refused(test, pfn, max_pfn);
 
 	free_offline_page_range(pfn, stranger - pfn);
 	expect_freed(test, pfn, stranger - pfn);
