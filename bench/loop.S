@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the plugin is tested with, by itself, without a kernel: a multiboot image
- * that runs a loop between the marks, TIMES times, with interrupts off, and ends QEMU by its device
- * isa-debug-exit. tests/test_bench.py knows what a round of the loop is.
+ * that runs a loop between the marks, TIMES times, with interrupts off, and ends
+ * QEMU by its device isa-debug-exit. tests/test_bench.py knows what a round of
+ * the loop is.
  */
 #include "marks.h"
 
