@@ -26,6 +26,11 @@ _SPLAT = re.compile(r"""
 _CRASH = re.compile(r"^Oops\b|^Kernel panic\b|^(?:rcu: )?INFO: .*\bstalls?\b|"
                     r"^INFO: task .* blocked for more than\b")
 
+# Where the kernel was, and the functions that had called each other to get there.
+_WHERE = re.compile(r"^\s*(?:RIP|NIP|pc)\s?[:\[].*?([\w.]+\+0x[0-9a-f]+)/")
+_CALL = re.compile(r"^(?:\[c[0-9a-f]+\] (?:\[c[0-9a-f]+\])?)?\s+(\? )?([\w.]+)\+0x[0-9a-f]+/0x")
+CALLS = 8
+
 # No mistake of the kernel's, but worth knowing of where a program was killed.
 _OOM = re.compile("^(?:Out of memory|Memory cgroup out of memory): Killed process")
 
@@ -49,6 +54,19 @@ def why_killed(console):
 
 def crashes(console):
     return find(console, _CRASH)
+
+
+def death(console):
+    """In one line, what a kernel said of its end: its complaints, where it was, who called."""
+    said = list(messages(console))
+    first = next((number for number, line in enumerate(said) if _SPLAT.search(line)), len(said))
+    complaints = find(console)
+    parts = complaints[:1]
+    parts += [f"at {where[1]}" for line in said[first:] if (where := _WHERE.match(line))][:1]
+    calls = [call for line in said[first:] if (call := _CALL.match(line))]
+    if calls := [call[2] for call in calls if not call[1]] or [call[2] for call in calls]:
+        parts.append(f"called by {', '.join(calls[:CALLS])}")
+    return "; ".join([*parts, *complaints[1:][-1:]])
 
 
 def panicked(console):

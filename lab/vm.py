@@ -166,12 +166,11 @@ class VM:
                 code = self._process.wait(10)
             except subprocess.TimeoutExpired:
                 code = "still running"
-            splats = splat.find(self.console())
             self._stderr.seek(0)
             complaint = self._stderr.read().strip().splitlines()
             what = "died: " + (
-                splats[-1] if splats else
-                complaint[-1] if complaint else f"QEMU ended (exit code {code})")
+                splat.death(self.console()) or
+                (complaint[-1] if complaint else f"QEMU ended (exit code {code})"))
         return GuestError(f"guest {self.name}: {what}; log {shown(self.log)}")
 
     @property

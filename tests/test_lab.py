@@ -58,6 +58,25 @@ def test_what_a_program_prints_is_no_splat():
     assert splat.find("BUG: printed by a test program\n") == []
 
 
+def test_what_a_dead_kernel_said():
+    said = """quiet
+Oops: int3: 0000 [#1] SMP
+RIP: 0010:try_to_wake_up+0x1b/0x2c0
+Code: 00 11 22
+Call Trace:
+ <IRQ>
+ ? show_regs+0x19/0x20
+ wake_up+0x1/0x20
+ call_timer_fn+0x10/0x130
+Kernel panic - not syncing: Fatal exception in interrupt
+"""
+    console = "".join(f"[    1.000000] {line}\n" for line in said.splitlines())
+    assert splat.death(console) == (
+        "Oops: int3: 0000 [#1] SMP; at try_to_wake_up+0x1b; called by wake_up, call_timer_fn; "
+        "Kernel panic - not syncing: Fatal exception in interrupt")
+    assert splat.death("[    1.000000] quiet\n") == ""
+
+
 # A guest that goes wrong
 
 
@@ -82,7 +101,8 @@ def test_an_expected_splat_must_come():
 
 def test_a_guest_that_dies_and_one_that_hangs():
     """One line, and where the log is."""
-    with pytest.raises(GuestError, match=r"Kernel panic.*log build/logs/lab-panic\S*\.log$"):
+    with pytest.raises(GuestError, match=r"Kernel panic.*called by .*, sysrq_handle_crash, .*"
+                                         r"log build/logs/lab-panic\S*\.log$"):
         with VM("lab-panic", image("guest")) as vm:
             vm.run("echo c > /proc/sysrq-trigger", timeout=30)
     with VM("lab-hang", image("guest")) as vm:
