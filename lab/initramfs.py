@@ -39,7 +39,7 @@ def _with(modules, archive):
     beside the first of them, where those of another kernel do not meet it.
     """
     entries = [("lib", 0o040755, b""), ("lib/modules", 0o040755, b""),
-               *((f"lib/modules/{path.name}", 0o100644, path.read_bytes()) for path in modules)]
+               *((f"lib/modules/{path.name}", path.stat().st_mode, path.read_bytes()) for path in modules)]
     both = modules[0].with_name("initramfs.gz")
     files.write(both, archive.read_bytes() + gzip.compress(_cpio(entries), 6, mtime=0))
     return both

@@ -31,6 +31,10 @@ _WHERE = re.compile(r"^\s*(?:RIP|NIP|pc)\s?[:\[].*?([\w.]+\+0x[0-9a-f]+)/")
 _CALL = re.compile(r"^(?:\[c[0-9a-f]+\] (?:\[c[0-9a-f]+\])?)?\s+(\? )?([\w.]+)\+0x[0-9a-f]+/0x")
 CALLS = 8
 
+# A breakpoint, and the bytes at which it was: "<" follows the one that was executed.
+_BREAKPOINT = re.compile(r"^Oops: int3\b.*?^Code: [0-9a-f ]*?([0-9a-f]{2}) <", re.M | re.S)
+INT3 = "cc"
+
 # No mistake of the kernel's, but worth knowing of where a program was killed.
 _OOM = re.compile("^(?:Out of memory|Memory cgroup out of memory): Killed process")
 
@@ -67,6 +71,16 @@ def death(console):
     if calls := [call[2] for call in calls if not call[1]] or [call[2] for call in calls]:
         parts.append(f"called by {', '.join(calls[:CALLS])}")
     return "; ".join([*parts, *complaints[1:][-1:]])
+
+
+def stale_code(console):
+    """
+    Did a CPU stop at a breakpoint that is not in memory? So it goes, once in some hundred boots, on
+    QEMU with several CPUs when the kernel changes a jump label: what it has translated is thrown
+    away before the byte is written, and another CPU may translate the old byte in between, for good.
+    """
+    first = _BREAKPOINT.search("\n".join(messages(console)))
+    return bool(first) and first[1] != INT3
 
 
 def panicked(console):

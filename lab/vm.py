@@ -20,6 +20,8 @@ QEMU = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
 # panic=-1 with -no-reboot: a panic ends QEMU, and we know at once.
 APPEND = "console={console} AGENT_PORT={agent} panic=-1 nokaslr printk.devkmsg=on"
 
+STARTS = 3      # with an emulator that is at fault
+
 
 class GuestError(LabError):
     """A command in the guest failed, or the guest itself did."""
@@ -79,6 +81,16 @@ class VM:
     # Life
 
     def __enter__(self):
+        for _ in range(STARTS - 1):
+            try:
+                return self._start()
+            except GuestError as error:
+                if not splat.stale_code(self.console()):
+                    raise
+                progress.say(f"{error}; that is the emulator's mistake: starting it once more")
+        return self._start()
+
+    def _start(self):
         agent_ours, agent_theirs = socket.socketpair()
         qmp_ours, qmp_theirs = socket.socketpair()
         self._spawn([

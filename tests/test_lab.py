@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from conftest import ROOT, image
-from lab import agent, splat
+from lab import agent, progress, splat
 from lab.vm import VM, GuestError, SplatError
 from toy import MAKEFILE
 
@@ -77,6 +77,18 @@ Kernel panic - not syncing: Fatal exception in interrupt
     assert splat.death("[    1.000000] quiet\n") == ""
 
 
+INT3 = """[    1.000000] Oops: int3: 0000 [#1] SMP
+[    1.000000] RIP: 0010:wake_up+0x1b/0x2c0
+[    1.000000] Code: 55 48 89 e5 {} <90> 5d c3
+"""
+
+
+@pytest.mark.parametrize("byte, stale", [("66", True), ("cc", False)])
+def test_a_breakpoint_that_is_not_in_memory_is_the_emulators(byte, stale):
+    assert splat.stale_code(INT3.format(byte)) is stale
+    assert not splat.stale_code(INT3.format(byte).replace("int3: 0000", "0002"))
+
+
 # A guest that goes wrong
 
 
@@ -111,6 +123,22 @@ def test_a_guest_that_dies_and_one_that_hangs():
         with pytest.raises(GuestError, match=r"exit status 3: at the end; log build/logs/"):
             vm.run("echo at the end; exit 3")
         assert vm.run("echo all is well") == "all is well\n"
+
+
+def test_a_guest_that_the_emulator_lets_down(tmp_path, monkeypatch):
+    """It is started again, but not for ever; here, a first program tells of such a breakpoint."""
+    init = tmp_path / "init"
+    init.write_text("#!/bin/sh\nmount -t proc none /proc\nmount -t devtmpfs none /dev\n"
+                    + "".join(f"echo '<4>{line.split('] ')[1]}' > /dev/kmsg\n"
+                              for line in INT3.format("66").splitlines())
+                    + "echo c > /proc/sysrq-trigger\n")
+    init.chmod(0o755)
+    said = []
+    monkeypatch.setattr(progress, "say", said.append)
+    with pytest.raises(GuestError, match="Oops: int3.*at wake_up.*Kernel panic"):
+        with VM("lab-stale", image("guest"), modules=[init], append="rdinit=/lib/modules/init"):
+            pass
+    assert len(said) == 2 and "starting it once more" in said[1]
 
 
 def test_a_guest_that_does_not_come_up():
