@@ -53,3 +53,11 @@ def of_balloon(vmcoreinfo):
     name = "PAGE_OFFLINE_MAPCOUNT_VALUE"
     lines = [line for line in vmcoreinfo.splitlines() if not line.startswith(f"NUMBER({name})")]
     return "\n".join(lines).replace("PAGE_MOVABLE_OFFLINE_MAPCOUNT_VALUE", name) + "\n"
+
+
+def with_old_names(vmcoreinfo):
+    """
+    VMCOREINFO with the name that makedumpfile knows for the field of tail pages. Without, it takes each of
+    them for a page by itself, and leaves some of the kernel's out (docs/dumps.md).
+    """
+    return vmcoreinfo.replace("OFFSET(page.compound_info)", "OFFSET(page.compound_head)")

@@ -26,7 +26,7 @@ _MM = {
     "gup_test -u -n 1": {}, "gup_test -u -n -1": {}, "gup_test -a -n 1": {}, "gup_test -a -n -1": {},
     "gup_test -ct -F 0x1 0 19 0x1000": {}, "gup_longterm": {},
     "soft-dirty": {}, "pagemap_ioctl": {"timeout": 600}, "cow": {"timeout": 900},
-    "uffd-unit-tests": {"timeout": 600}, "uffd-wp-mremap": {},
+    "uffd-unit-tests": {"timeout": 1800}, "uffd-wp-mremap": {},
     "uffd-stress anon 20 16": {}, "uffd-stress shmem 20 16": {}, "uffd-stress shmem-private 20 16": {},
     "uffd-stress hugetlb 128 32": {}, "uffd-stress hugetlb-private 128 32": {},
     "ksm_tests -M -p 10": {}, "ksm_tests -U": {}, "ksm_tests -Z -p 10 -z 0": {},

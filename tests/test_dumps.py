@@ -3,12 +3,15 @@ Dumps leave offline pages out: by QEMU from outside, and by a second kernel afte
 makedumpfile of each Debian release that can. What is in a dump we read ourselves.
 """
 
+import re
+
 import pytest
 from conftest import MIB, TREE, Guest, image
-from lab import dump, dumpfile, makedumpfile, tools
+from lab import drgn, dump, dumpfile, kernel, makedumpfile, tools
 from lab.arch import X86
 from lab.balloon import PAGE, Balloon
 from lab.dumpfile import DumpFile
+from lab.errors import LabError
 
 pytestmark = pytest.mark.part("dumps")
 
@@ -122,6 +125,51 @@ def test_qemu_dump_without_balloon_pages(by_qemu):
     target = source.with_name("first")
     makedumpfile.filtered("forky", source, target, makedumpfile.EVERYTHING)
     check_second_pass(target, pages)
+
+
+TASKS = """
+from drgn.helpers.linux import for_each_task
+for task in for_each_task(prog):
+    print(task.pid.value_(), task.comm.string_().decode())
+"""
+TYPES = """
+import collections
+from drgn.helpers.linux import pfn_to_page
+types = collections.Counter(pfn_to_page(prog, pfn).page_type.value_() >> 24 for pfn in {pfns})
+print(*types.items())
+"""
+
+
+def vmlinux():
+    return kernel.objects_of(TREE, "dump") / "vmlinux"
+
+
+def test_a_debugger_opens_the_filtered_dump(by_qemu):
+    """
+    The list of tasks, and the types of offline pages, which are not in the dump: their struct pages are.
+    """
+    source, pages = by_qemu
+    target, vmcoreinfo = (source.with_name(name) for name in ("drgn", "drgn-vmcoreinfo"))
+    with DumpFile(source) as found:
+        vmcoreinfo.write_text(makedumpfile.with_old_names(found.vmcoreinfo))
+    makedumpfile.filtered("forky", source, target, makedumpfile.EVERYTHING, vmcoreinfo)
+    tasks = drgn.run(target, vmlinux(), TASKS).splitlines()
+    assert {"1 agentd", "2 kthreadd"} <= set(tasks) and len(tasks) > 20
+    plain, balloon = (
+        drgn.run(target, vmlinux(), TYPES.format(pfns=sorted(of_a_kind)[:PAGES]))
+        for of_a_kind in (pages.plain, pages.balloon or pages.plain))
+    assert re.fullmatch(rf"\(\d+, {PAGES}\)\n", plain)
+    assert re.fullmatch(rf"\(\d+, {PAGES}\)\n", balloon)
+    assert (plain == balloon) == (TREE == "stock")
+
+
+def test_a_debugger_without_the_old_name(by_qemu):
+    """What the old name is good for: pages of the kernel are missing from a dump without."""
+    source, _ = by_qemu
+    target = source.with_name("drgn-new")
+    makedumpfile.filtered("forky", source, target, makedumpfile.EVERYTHING)
+    with pytest.raises(LabError, match="xcluded page"):
+        drgn.run(target, vmlinux(), TASKS)
 
 
 @pytest.fixture(scope="module")
