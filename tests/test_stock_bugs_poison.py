@@ -25,7 +25,7 @@ pytestmark = pytest.mark.part("stock-bugs", default=True)
 def guest():
     """Without allocation profiling: on stock its warning would hide the others."""
     guest = Guest("stock-bugs-poison", "memhp_default_state=online_movable sysctl.vm.mem_profiling=never",
-                  args=["-device", "virtio-balloon-pci,id=b0"])
+                  modules=["poisoned_chunk"], args=["-device", "virtio-balloon-pci,id=b0"])
     yield guest
     guest.stop()
 
@@ -90,6 +90,13 @@ def take_offline(memory, block, lost=0):
     assert memory.hotplug("online", block) == "EHWPOISON"
 
 
+def goes_and_comes(memory, block):
+    """The block, with all of its pages."""
+    assert memory.hotplug("offline", block, seconds=20) == "ok"
+    assert memory.hotplug("online", block) == "ok"
+    assert memory.memtotal() == memory.base + BLOCK
+
+
 def test_soft_offlined_balloon_page(memory, block, balloon):
     soft_offline(memory, some_page(memory, block, BALLOON))
     assert balloon.pages() * PAGE == balloon.size() == 32 * MIB     # it got another one
@@ -133,9 +140,7 @@ def test_page_freed_while_poisoned_is_unpoisoned(memory, block, zram):
     memory.vm.run("echo 1 >/sys/block/zram0/reset")
     memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
     assert not flags(memory, pfn) & HWPOISON_FLAG
-    assert memory.hotplug("offline", block, seconds=20) == "ok"
-    assert memory.hotplug("online", block) == "ok"
-    assert memory.memtotal() == memory.base + BLOCK
+    goes_and_comes(memory, block)
 
 
 def test_poisoned_offline_page(memory):
@@ -176,6 +181,30 @@ def test_poisoned_part_of_a_huge_page_is_not_freed(memory, block, unsplit):
 
     memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
     assert not flags(memory, pfn) & HWPOISON_FLAG
-    assert memory.hotplug("offline", block) == "ok"
-    assert memory.hotplug("online", block) == "ok"
-    assert memory.memtotal() == memory.base + BLOCK
+    goes_and_comes(memory, block)
+
+
+CHUNK = "/sys/module/poisoned_chunk/parameters"
+
+
+def test_poisoned_part_of_a_chunk_is_not_freed(memory, block):
+    """Of one that is not compound. The others are free, and the block has lost nothing."""
+    memory.vm.run("insmod /lib/modules/poisoned_chunk.ko order=10")
+    pfn = int(memory.vm.run(f"cat {CHUNK}/pfn"))
+    hard_poison(memory, pfn)
+    memory.vm.run("rmmod poisoned_chunk")
+    assert flags(memory, pfn) & (BUDDY_FLAG | HWPOISON_FLAG) == HWPOISON_FLAG
+    assert flags(memory, pfn - 512) & BUDDY_FLAG
+    memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
+    assert not flags(memory, pfn) & HWPOISON_FLAG
+    goes_and_comes(memory, block)
+
+
+@pytest.mark.parametrize("order", [9, 10])
+def test_chunk_with_a_poisoned_page_is_not_lost(memory, block, order):
+    """Order 9 is for the per-CPU lists, 10 is not."""
+    memory.vm.run(f"insmod /lib/modules/poisoned_chunk.ko order={order} in_buddy=1")
+    pfn = int(memory.vm.run(f"cat {CHUNK}/pfn"))
+    memory.vm.run("rmmod poisoned_chunk")
+    assert flags(memory, pfn - (1 << order) // 2) & BUDDY_FLAG
+    goes_and_comes(memory, block)

@@ -20,6 +20,8 @@ SYMPTOMS = {
     "test_poisoned_offline_page": r"assert \d+ == \(?\d+|System is deadlocked on memory",
     "test_poisoned_huge_page": "EINTR",
     "test_poisoned_part_of_a_huge_page_is_not_freed": r"assert \(?\d+ & ",
+    "test_poisoned_part_of_a_chunk_is_not_freed": r"assert \(?\d+ & ",
+    "test_chunk_with_a_poisoned_page_is_not_lost": r"assert \(?\d+ & ",
     "test_allocation_of_a_range_that_is_going_offline": "EINTR",
     "test_soft_offline_of_a_page_that_is_going_offline": r"kernel BUG at include/linux/mm.h",
     "test_unpoisoning_a_page_that_is_going_offline": r"kernel BUG at include/linux/",
