@@ -7,10 +7,10 @@
  * that is out of memory, or whose allocations are made to fail. Which port that
  * is the kernel's command line says, as AGENT_PORT.
  *
- * Every message, in both directions, is a header of three little-endian 32-bit
- * numbers (id, kind, length), then the payload. Commands run side by side, each
- * in a session of its own; what a command leaves in the background when its
- * shell ends goes on, with its output cut off.
+ * Every message, in both directions, is a header of three 32-bit numbers in the
+ * byte order of the guest (id, kind, length), then the payload. Commands run side
+ * by side, each in a session of its own; what a command leaves in the background
+ * when its shell ends goes on, with its output cut off.
  *
  * An argument is a command for the console, for ./run boot. It is started here
  * because a shell script makes what it starts in the background deaf to Ctrl-C.

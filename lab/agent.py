@@ -7,7 +7,7 @@ import time
 from lab import splat
 from lab.errors import LabError
 
-HEADER = struct.Struct("<III")
+HEADER = {"little": struct.Struct("<III"), "big": struct.Struct(">III")}
 HELLO, RUN, KILL, OUTPUT, EXIT = range(5)
 MAX_PAYLOAD = 65536
 PATIENCE = 30       # seconds for a command that still runs when the kernel has crashed
@@ -56,9 +56,13 @@ class Job:
 class Agent:
     """Sends commands and sorts what comes back, in a thread of its own."""
 
-    def __init__(self, sock, log, error):
-        """`log` is the console's; `error` makes the exception to raise, from what went wrong."""
+    def __init__(self, sock, log, error, byteorder="little"):
+        """
+        `log` is the console's; `error` makes the exception to raise, from what went wrong;
+        `byteorder` is the guest's.
+        """
         self.log, self.error = log, error
+        self._byteorder, self._header = byteorder, HEADER[byteorder]
         self._socket = sock
         self._changed = threading.Condition()
         self._jobs = {}
@@ -88,7 +92,7 @@ class Agent:
     def send(self, number, kind, data=b""):
         try:
             with self._changed:
-                self._socket.sendall(HEADER.pack(number, kind, len(data)) + data)
+                self._socket.sendall(self._header.pack(number, kind, len(data)) + data)
         except OSError:
             pass    # QEMU is gone: wait() tells
 
@@ -105,7 +109,7 @@ class Agent:
     def _receive(self):
         try:
             while True:
-                number, kind, length = HEADER.unpack(self._read(HEADER.size))
+                number, kind, length = self._header.unpack(self._read(self._header.size))
                 data = self._read(length)
                 with self._changed:
                     self._dispatch(number, kind, data)
@@ -121,7 +125,7 @@ class Agent:
         elif kind == OUTPUT:
             self._jobs[number]._output += data
         elif kind == EXIT:
-            self._jobs.pop(number)._rc = int.from_bytes(data, "little")
+            self._jobs.pop(number)._rc = int.from_bytes(data, self._byteorder)
 
     def _read(self, length):
         data = bytearray()

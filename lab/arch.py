@@ -3,6 +3,7 @@
 import platform
 from dataclasses import dataclass, replace
 
+from lab import apt, tools
 from lab.errors import LabError
 
 
@@ -18,11 +19,22 @@ class Arch:
     agent: str          # the tty of guest/agentd.c ...
     agent_device: tuple     # ... and the arguments of QEMU that connect it to chardev "agent"
     packages: tuple     # of Debian: QEMU and, for use elsewhere, the compiler
+    suite: str = ""     # the release whose QEMU it needs, where the machine's own may be too old
+    bus: str = "pci"    # of virtio devices
+    byteorder: str = "little"
 
     @property
     def source(self):
         """Its folder in arch/."""
         return "x86" if self.name == "i386" else self.name
+
+    @property
+    def emulator(self):
+        """The words that start its QEMU."""
+        if not self.suite:
+            return self.qemu
+        return [*tools.command(self.qemu[0], self.suite, f"usr/bin/{self.qemu[0]}"),
+                "-L", str(apt.unpacked(self.qemu[0], self.suite) / "usr/share/qemu"), *self.qemu[1:]]
 
     @property
     def native(self):
@@ -56,10 +68,14 @@ ARCHS = {arch.name: arch for arch in (
           "-prom-env", "auto-boot?=true"),
          "hvc0", "/dev/hvc1", ("-serial", "chardev:agent"),
          ("qemu-system-ppc", "gcc-powerpc64le-linux-gnu", "libc6-dev-ppc64el-cross")),
+    # virtio-mem-ccw is new in QEMU 10.
+    Arch("s390", "s390x", "s390x", "s390x-linux-gnu-", "arch/s390/boot/bzImage",
+         ("qemu-system-s390x", "-machine", "s390-ccw-virtio", "-cpu", "max"),
+         "ttysclp0", "/dev/hvc0",
+         ("-device", "virtio-serial-ccw", "-device", "virtconsole,chardev=agent"),
+         ("gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"), "trixie", "ccw", "big"),
     # Those that are only compiled, by ./run bisect
     Arch("i386", "i386", "x86_64", "x86_64-linux-gnu-", "vmlinux", (), "", "", (), ()),
-    Arch("s390", "s390x", "s390x", "s390x-linux-gnu-", "vmlinux", (), "", "", (),
-         ("gcc-s390x-linux-gnu",)),
     Arch("riscv", "riscv64", "riscv64", "riscv64-linux-gnu-", "vmlinux", (), "", "", (),
          ("gcc-riscv64-linux-gnu",)),
 )}

@@ -39,12 +39,12 @@ def size(value):
     return int(match[1]) << 10 * " KMGT".index(match[2] or " ")
 
 
-def virtio_mem(device, maximum, requested=0, **properties):
+def virtio_mem(device, maximum, requested=0, arch=X86, **properties):
     """QEMU arguments for a virtio-mem device whose QOM id is `device`."""
     more = "".join(f",{key.replace('_', '-')}={value}"
                    for key, value in properties.items())
     return ["-object", f"memory-backend-ram,id={device}-ram,size={maximum}",
-            "-device", f"virtio-mem-pci,id={device},memdev={device}-ram,"
+            "-device", f"virtio-mem-{arch.bus},id={device},memdev={device}-ram,"
                        f"requested-size={requested}{more}"]
 
 
@@ -67,7 +67,7 @@ class VM:
         self._process = None
         memory += f",maxmem={maxmem},slots={slots}" if maxmem else ""
         self._command = [
-            *arch.qemu, *QEMU, *accel.arguments(accelerator or accel.choose(kernel, arch)),
+            *arch.emulator, *QEMU, *accel.arguments(accelerator or accel.choose(kernel, arch)),
             "-m", memory, "-smp", str(smp), *self._boot(
                 kernel, initramfs.make(arch, modules),
                 f"{APPEND.format(console=arch.console, agent=arch.agent)} {append}".strip()),
@@ -104,7 +104,7 @@ class VM:
         agent_theirs.close()
         qmp_theirs.close()
         try:
-            self._agent = Agent(agent_ours, self.log, self._error)
+            self._agent = Agent(agent_ours, self.log, self._error, self.arch.byteorder)
             self._qmp = QMP(qmp_ours)
             self._qmp.handshake()
             self._wait_ready(self._timeout)

@@ -65,9 +65,10 @@ class Guest:
     def boot(self):
         if Guest.running:
             Guest.running.stop()
-        self.vm = VM(self.name, image(self.config), arch=kernel.arch_of(self.config),
+        arch = kernel.arch_of(self.config)
+        self.vm = VM(self.name, image(self.config), arch=arch,
                      maxmem="8G", slots=4, **self.machine, args=[
-                         *virtio_mem("vmem0", "2G"), *self.args],
+                         *virtio_mem("vmem0", "2G", arch=arch), *self.args],
                      modules=[name if isinstance(name, Path) else
                               modules.build(TREE, self.config, name) for name in self.modules],
                      append=f"kunit.enable=0 {self.append}")
@@ -151,10 +152,13 @@ def check(memory, **expected):
     return state
 
 
-def arm64(*values):
-    """Parameters of a test for an arm64 guest as well. Mutants are of one configuration only."""
-    return [pytest.param(value, marks=pytest.mark.part("arm64"))
-            for value in values if TREE != "mutant"]
+def elsewhere(*values):
+    """
+    Parameters of a test for guests of other architectures as well, each with a part of that name:
+    "arm64-movable", "s390-movable". Mutants are of one configuration only.
+    """
+    return [pytest.param(f"{arch}-{value}", marks=pytest.mark.part(arch))
+            for arch in ("arm64", "s390") for value in values if TREE != "mutant"]
 
 
-__all__ = ["Guest", "MIB", "ROOT", "TREE", "arm64", "check", "image", "toy"]
+__all__ = ["Guest", "MIB", "ROOT", "TREE", "check", "elsewhere", "image", "toy"]

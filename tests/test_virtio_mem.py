@@ -6,7 +6,7 @@ pagestate and debugfs agree, and Linux and the device count the same (conftest.c
 import time
 
 import pytest
-from conftest import MIB, Guest, arm64, check
+from conftest import MIB, Guest, check, elsewhere
 from lab.memory import PAGE
 
 BLOCK_MIB = 128
@@ -15,7 +15,7 @@ SUBBLOCK_PAGES = 512
 
 
 @pytest.fixture(scope="module", params=["movable", "kernel",
-                                        *arm64("arm64-movable", "arm64-kernel")])
+                                        *elsewhere("movable", "kernel")])
 def guest(request):
     guest = zone_guest("virtio-mem", request.param)
     yield guest
@@ -23,13 +23,13 @@ def guest(request):
 
 
 # For what depends on the zone.
-MOVABLE = pytest.mark.parametrize("guest", ["movable", *arm64("arm64-movable")], indirect=True)
+MOVABLE = pytest.mark.parametrize("guest", ["movable", *elsewhere("movable")], indirect=True)
 
 
 def zone_guest(name, param):
     """
     Half of the boot memory is above 4 GiB: the kernel takes its own pages there first, and the
-    device's memory in the same zone can be unplugged. On arm64, all of it is in that zone.
+    device's memory in the same zone can be unplugged. Elsewhere, all of it is in that zone.
     """
     config, _, zone = param.rpartition("-")
     guest = Guest(f"{name}-{param}", f"memhp_default_state=online_{zone}", config=config or "debug",

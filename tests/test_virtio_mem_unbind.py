@@ -6,13 +6,13 @@ unplugged pages from use after an offline and online, so such blocks may not go 
 import re
 
 import pytest
-from conftest import MIB, arm64, check
+from conftest import MIB, check, elsewhere
 from test_virtio_mem import BLOCK_PAGES, MOVABLE, pin_page, unplugged, wait_for, zone_guest
 
 DRIVER = "/sys/bus/virtio/drivers/virtio_mem"
 
 
-@pytest.fixture(params=["movable", "kernel", *arm64("arm64-movable", "arm64-kernel")])
+@pytest.fixture(params=["movable", "kernel", *elsewhere("movable", "kernel")])
 def guest(request):
     """A guest for each test: the driver cannot be bound again to a device that has memory."""
     guest = zone_guest("virtio-mem-unbind", request.param)
