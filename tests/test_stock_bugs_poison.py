@@ -25,7 +25,7 @@ pytestmark = pytest.mark.part("stock-bugs", default=True)
 def guest():
     """Without allocation profiling: on stock its warning would hide the others."""
     guest = Guest("stock-bugs-poison", "memhp_default_state=online_movable sysctl.vm.mem_profiling=never",
-                  modules=["poisoned_chunk"], args=["-device", "virtio-balloon-pci,id=b0"])
+                  modules=["marked_chunk"], args=["-device", "virtio-balloon-pci,id=b0"])
     yield guest
     guest.stop()
 
@@ -184,27 +184,11 @@ def test_poisoned_part_of_a_huge_page_is_not_freed(memory, block, unsplit):
     goes_and_comes(memory, block)
 
 
-CHUNK = "/sys/module/poisoned_chunk/parameters"
-
-
-def test_poisoned_part_of_a_chunk_is_not_freed(memory, block):
-    """Of one that is not compound. The others are free, and the block has lost nothing."""
-    memory.vm.run("insmod /lib/modules/poisoned_chunk.ko order=10")
-    pfn = int(memory.vm.run(f"cat {CHUNK}/pfn"))
-    hard_poison(memory, pfn)
-    memory.vm.run("rmmod poisoned_chunk")
-    assert flags(memory, pfn) & (BUDDY_FLAG | HWPOISON_FLAG) == HWPOISON_FLAG
-    assert flags(memory, pfn - 512) & BUDDY_FLAG
-    memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
-    assert not flags(memory, pfn) & HWPOISON_FLAG
-    goes_and_comes(memory, block)
-
-
 @pytest.mark.parametrize("order", [9, 10])
 def test_chunk_with_a_poisoned_page_is_not_lost(memory, block, order):
     """Order 9 is for the per-CPU lists, 10 is not."""
-    memory.vm.run(f"insmod /lib/modules/poisoned_chunk.ko order={order} in_buddy=1")
-    pfn = int(memory.vm.run(f"cat {CHUNK}/pfn"))
-    memory.vm.run("rmmod poisoned_chunk")
-    assert flags(memory, pfn - (1 << order) // 2) & BUDDY_FLAG
+    memory.vm.run(f"insmod /lib/modules/marked_chunk.ko order={order}")
+    pfn = int(memory.vm.run("cat /sys/module/marked_chunk/parameters/pfn"))
+    memory.vm.run("rmmod marked_chunk")
+    assert flags(memory, pfn) & BUDDY_FLAG
     goes_and_comes(memory, block)

@@ -6,6 +6,7 @@ import pytest
 from conftest import TREE
 from lab import kernel
 from rerun import rerun
+from test_stock_bugs_poison import BUDDY_FLAG, HWPOISON_FLAG
 from test_vmw_balloon import STOCK_BUGS
 
 # the tests that fail on stock, and with what
@@ -20,8 +21,12 @@ SYMPTOMS = {
     "test_poisoned_offline_page": r"assert \d+ == \(?\d+|System is deadlocked on memory",
     "test_poisoned_huge_page": "EINTR",
     "test_poisoned_part_of_a_huge_page_is_not_freed": r"assert \(?\d+ & ",
-    "test_poisoned_part_of_a_chunk_is_not_freed": r"assert \(?\d+ & ",
     "test_chunk_with_a_poisoned_page_is_not_lost": r"assert \(?\d+ & ",
+    "test_page_is_poisoned_while_it_is_reported": f"assert {BUDDY_FLAG | HWPOISON_FLAG} == {HWPOISON_FLAG}",
+    "test_page_poisoned_while_it_was_reported_is_unpoisoned": f"assert {BUDDY_FLAG | HWPOISON_FLAG} == {HWPOISON_FLAG}",
+    "test_poisoned_part_of_kernel_memory_is_not_freed": f"assert {BUDDY_FLAG | HWPOISON_FLAG} == {HWPOISON_FLAG}",
+    "test_error_is_counted_while_its_block_is_removed": "KASAN: slab-use-after-free in kobject_get",
+    "test_poisoned_folio_that_is_never_split": "EINTR",
     "test_allocation_of_a_range_that_is_going_offline": "EINTR",
     "test_soft_offline_of_a_page_that_is_going_offline": r"kernel BUG at include/linux/mm.h",
     "test_unpoisoning_a_page_that_is_going_offline": r"kernel BUG at include/linux/",

@@ -110,6 +110,12 @@ static void remove_blocks(struct kunit *test, unsigned long pfn, unsigned long n
 	gained -= nr_pages;
 }
 
+/* See host.before_remove. */
+static void online_instead(u64 start)
+{
+	block_state(PHYS_PFN(start), "online_movable");
+}
+
 enum {
 	BALLOONED = 0,
 	UNBACKED = 1,
@@ -295,6 +301,45 @@ static void test_down_in_any_order(struct kunit *test)
 	expect_totals(test);
 }
 
+/* Whatever this thread causes, it happens on that CPU. */
+static void move_to_cpu(struct kunit *test, unsigned int cpu)
+{
+	KUNIT_ASSERT_EQ(test, 0, set_cpus_allowed_ptr(current, cpumask_of(cpu)));
+}
+
+/* The driver takes pages back on one CPU while it balloons out others on the next one. */
+static void test_up_and_down_at_once(struct kunit *test)
+{
+	struct host_unballoon *buf = new_unballoon(test);
+	unsigned int up, down;
+	unsigned long pfn;
+
+	KUNIT_ASSERT_GE(test, num_online_cpus(), 2);
+	start(test);
+	KUNIT_EXPECT_EQ(test, 500, host_balloon(500));
+	host.counts_bits = true;
+	for (int i = 0; i < 20; i++) {
+		up = host.heard[DM_BALLOON_RESPONSE];
+		down = host.heard[DM_UNBALLOON_RESPONSE];
+		for_each_set_bit(pfn, host.held, HOST_MAX_PFN) {
+			host_forget(pfn, 1);
+			host_add_range(buf, pfn, 1);
+		}
+
+		move_to_cpu(test, 0);
+		host_say_balloon(500);
+		move_to_cpu(test, 1);
+		while (!list_empty_careful(&host.to_guest))
+			cpu_relax();
+		host_say_unballoon(buf, false);
+		KUNIT_EXPECT_TRUE(test, host_hears(DM_BALLOON_RESPONSE, up));
+		KUNIT_EXPECT_TRUE(test, host_hears(DM_UNBALLOON_RESPONSE, down));
+		host_settle();
+	}
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	expect_totals(test);
+}
+
 /* A full ring is tried again; any other error gives the pages back. */
 static void test_send_failures(struct kunit *test)
 {
@@ -343,6 +388,41 @@ static unsigned long back_pages(unsigned long pfn, unsigned long nr)
 
 	gained += added;
 	return added;
+}
+
+/* The memory that the kernel itself can have, free or not. */
+static unsigned long kernel_pages(bool free)
+{
+	unsigned long sum = 0;
+
+	for (int i = 0; i < ZONE_MOVABLE; i++) {
+		struct zone *zone = &NODE_DATA(0)->node_zones[i];
+
+		sum += free ? zone_page_state(zone, NR_FREE_PAGES) : zone_managed_pages(zone);
+	}
+	return sum;
+}
+
+/* Movable memory is of no use to the kernel: what is free of it does not count. */
+static void test_floor_of_the_kernel(struct kunit *test)
+{
+	const unsigned long pfn = take_blocks(test, 4), nr = 4 * block_pages();
+	const unsigned long keep = kernel_pages(false) / 10;
+
+	start(test);
+	KUNIT_EXPECT_EQ(test, nr, back_pages(pfn, nr));
+	KUNIT_EXPECT_GT(test, host_balloon(U32_MAX), 0);
+	KUNIT_EXPECT_GE(test, kernel_pages(true), keep);
+	KUNIT_EXPECT_GE(test, si_mem_available(), compute_balloon_floor() / 2);
+	expect_totals(test);
+
+	/* Nor does it keep the host from anything that the guest can do without. */
+	host_unballoon_all();
+	KUNIT_EXPECT_EQ(test, keep, host_balloon(keep));
+	expect_totals(test);
+	host_unballoon_all();
+	remove_blocks(test, pfn, 4);
+	expect_totals(test);
 }
 
 /* A block that is backed goes offline, and comes back whole. */
@@ -571,6 +651,68 @@ static void test_remove(struct kunit *test)
 	expect_totals(test);
 }
 
+/* Half of the first block is backed, and the next one; user space has onlined neither. */
+static void add_blocks_offline(struct kunit *test, unsigned long pfn)
+{
+	const unsigned long nr = block_pages();
+
+	KUNIT_ASSERT_EQ(test, 0, online_memory("offline"));
+	KUNIT_EXPECT_EQ(test, nr / 2, host_hot_add(pfn, nr / 2));
+	KUNIT_EXPECT_EQ(test, nr, host_hot_add(pfn + nr, nr));
+	KUNIT_ASSERT_EQ(test, 0, online_memory("online_movable"));
+	expect_totals(test);
+}
+
+/* Without the driver, nobody knows what is not backed: no such page can be onlined any more. */
+static void test_remove_while_offline(struct kunit *test)
+{
+	const unsigned long pfn = take_blocks(test, 2), nr = block_pages();
+
+	start(test);
+	add_blocks_offline(test, pfn);
+	stop();
+	expect_gone(test);
+	KUNIT_EXPECT_EQ(test, -ENOENT, block_state(pfn, "online_movable"));
+	put_blocks(pfn, 1);
+
+	/* There is no harm in the other one. The driver does not count it any more. */
+	KUNIT_EXPECT_EQ(test, 0, block_state(pfn + nr, "online_movable"));
+	expect_online(test, pfn + nr, nr);
+	gained = nr;
+	before.onlined -= nr;
+	expect_totals(test);
+	remove_blocks(test, pfn + nr, 1);
+	before.onlined += nr;
+
+	/* The host may try again. */
+	start(test);
+	KUNIT_EXPECT_EQ(test, nr, back_pages(pfn, nr));
+	expect_online(test, pfn, nr);
+	expect_totals(test);
+	remove_blocks(test, pfn, 1);
+	expect_totals(test);
+}
+
+/* User space onlines the block after all, when the driver is about to remove it. */
+static void test_remove_while_going_online(struct kunit *test)
+{
+	const unsigned long pfn = take_blocks(test, 2), nr = block_pages();
+
+	start(test);
+	add_blocks_offline(test, pfn);
+	host.before_remove = online_instead;
+	stop();
+	expect_gone(test);
+	gained = nr / 2;
+	expect_online(test, pfn, nr / 2);
+	expect_offline(test, pfn + nr / 2, nr / 2, UNBACKED);
+	KUNIT_EXPECT_EQ(test, -EBUSY, block_state(pfn, "offline"));
+	expect_totals(test);
+
+	KUNIT_EXPECT_EQ(test, 0, offline_and_remove_memory(PFN_PHYS(pfn + nr), PFN_PHYS(nr)));
+	put_blocks(pfn + nr, 1);
+}
+
 static void test_suspend_and_resume(struct kunit *test)
 {
 	const unsigned long pfn = take_blocks(test, 1), nr = block_pages();
@@ -709,8 +851,10 @@ static void hv_balloon_suite_exit(struct kunit_suite *suite)
 static struct kunit_case hv_balloon_cases[] = {
 	KUNIT_CASE(test_up_and_down),
 	KUNIT_CASE(test_down_in_any_order),
+	KUNIT_CASE(test_up_and_down_at_once),
 	KUNIT_CASE(test_send_failures),
 	KUNIT_CASE(test_floor),
+	KUNIT_CASE(test_floor_of_the_kernel),
 	KUNIT_CASE(test_hot_add_block),
 	KUNIT_CASE(test_hot_add_partial),
 	KUNIT_CASE(test_hot_add_growing),
@@ -720,6 +864,8 @@ static struct kunit_case hv_balloon_cases[] = {
 	KUNIT_CASE(test_hot_add_without_online),
 	KUNIT_CASE(test_hot_add_while_going_online),
 	KUNIT_CASE(test_remove),
+	KUNIT_CASE(test_remove_while_offline),
+	KUNIT_CASE(test_remove_while_going_online),
 	KUNIT_CASE(test_suspend_and_resume),
 	KUNIT_CASE(test_page_reporting),
 	KUNIT_CASE(test_page_reporting_refused),

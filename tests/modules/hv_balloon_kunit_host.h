@@ -17,6 +17,7 @@
 #include <linux/page_reporting.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <linux/xarray.h>
 #include <asm/mshyperv.h>
 
 #ifdef CONFIG_OFFLINE_PAGE
@@ -48,7 +49,9 @@ static bool fake_query_ext_cap(u64 cap);
 static u64 fake_rep_hypercall(u16 code, u16 count, u16 header, void *input,
 			      void *output);
 static int fake_add_memory(int nid, u64 start, u64 size, mhp_t flags);
+static int fake_remove_memory(u64 start, u64 size);
 static void fake_online_page(struct page *page, unsigned int order);
+static void fake_xa_unlock_bh(struct xarray *xa);
 
 static void * __percpu *fake_input_arg;
 
@@ -64,6 +67,9 @@ static void * __percpu *fake_input_arg;
 #define hv_do_rep_hypercall(...)	fake_rep_hypercall(__VA_ARGS__)
 #define hyperv_pcpu_input_arg		fake_input_arg
 #define add_memory(...)			fake_add_memory(__VA_ARGS__)
+#define remove_memory(...)		fake_remove_memory(__VA_ARGS__)
+#undef xa_unlock_bh
+#define xa_unlock_bh(xa)		fake_xa_unlock_bh(xa)
 #define set_online_page_callback(...)	set_online_page_callback(&fake_online_page)
 #define restore_online_page_callback(...) \
 	restore_online_page_callback(&fake_online_page)
@@ -77,6 +83,8 @@ static void * __percpu *fake_input_arg;
 #include <drivers/hv/hv_balloon.c>
 
 #undef add_memory
+#undef remove_memory
+#undef xa_unlock_bh
 
 /* Guests have less memory than that. */
 #define HOST_MAX_PFN	(SZ_4G >> PAGE_SHIFT)
@@ -109,6 +117,8 @@ static struct {
 	int error;			/* of the next sends of ranges */
 	unsigned int nr_errors;
 	unsigned long late_pfn, nr_late;	/* see fake_online_page() */
+	void (*before_remove)(u64 start);	/* see fake_remove_memory() */
+	bool counts_bits;		/* see fake_xa_unlock_bh() */
 	bool cold_discard;
 	u64 discard_status;
 
@@ -353,6 +363,14 @@ static int fake_add_memory(int nid, u64 start, u64 size, mhp_t flags)
 	return add_memory(nid, start, size, flags);
 }
 
+/* User space does something with a block before it is removed. */
+static int __maybe_unused fake_remove_memory(u64 start, u64 size)
+{
+	if (host.before_remove)
+		host.before_remove(start);
+	return remove_memory(start, size);
+}
+
 /* The host backs more of a block when all of its pages have been looked at. */
 static void fake_online_page(struct page *page, unsigned int order)
 {
@@ -365,6 +383,20 @@ static void fake_online_page(struct page *page, unsigned int order)
 	host_say_hot_add(host.late_pfn, host.nr_late);
 	host.nr_late = 0;
 	host_hears(DM_MEM_HOT_ADD_RESPONSE, heard);
+}
+
+/* When nobody holds the lock, as many pages are counted as bits are set. */
+static void __maybe_unused fake_xa_unlock_bh(struct xarray *xa)
+{
+	unsigned long index, *bitmap, nr = 0;
+
+	if (host.counts_bits) {
+		xa_for_each(xa, index, bitmap)
+			nr += bitmap_weight(bitmap, PAGES_IN_2M);
+		if (nr != dm_device.num_pages_ballooned)
+			host_complain("pages are counted without the lock");
+	}
+	spin_unlock_bh(&xa->xa_lock);
 }
 
 /* The hypervisor. */

@@ -251,13 +251,38 @@ static void test_resume_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, balloon_suspend(host.dev));
 	host.refuse_version = true;
 	KUNIT_EXPECT_EQ(test, -EPROTO, balloon_resume(host.dev));
-	expect_gone(test);
+	KUNIT_EXPECT_NULL(test, host.callback);
 	stop();
 	expect_gone(test);
 	host.refuse_version = false;
 
 	start(test);
 	host_unballoon_all();
+	expect_sane(test);
+}
+
+/* A block that is half backed, and offline, meanwhile: user space may still online it. */
+static void test_resume_refused_while_offline(struct kunit *test)
+{
+	const unsigned long pfn = take_blocks(test, 2), nr = block_pages();
+
+	start(test);
+	add_blocks_offline(test, pfn);
+	KUNIT_EXPECT_EQ(test, 0, balloon_suspend(host.dev));
+	host.refuse_version = true;
+	KUNIT_EXPECT_EQ(test, -EPROTO, balloon_resume(host.dev));
+	KUNIT_EXPECT_EQ(test, 0, block_state(pfn, "online_movable"));
+	gained = nr / 2;
+	expect_online(test, pfn, nr / 2);
+	expect_offline(test, pfn + nr / 2, nr / 2, UNBACKED);
+	expect_totals(test);
+	stop();
+	expect_gone(test);
+	host.refuse_version = false;
+
+	KUNIT_EXPECT_EQ(test, 0, offline_and_remove_memory(PFN_PHYS(pfn + nr), PFN_PHYS(nr)));
+	put_blocks(pfn + nr, 1);
+	start(test);
 	expect_sane(test);
 }
 
@@ -515,11 +540,7 @@ static u32 odd_message(struct rnd_state *rnd, u8 *data, unsigned long blocks,
 
 	switch (hdr->type) {
 	case DM_BALLOON_REQUEST:
-		/*
-		 * The host may ask for all that there is: see test_floor.
-		 * Not here, where movable memory is free: the driver's floor counts
-		 * it, and then lets the kernel's own zones run dry.
-		 */
+		/* The host may ask for all that there is, which takes long: see test_floor. */
 		words[2] %= 700;
 		break;
 	case DM_UNBALLOON_REQUEST:
@@ -618,6 +639,7 @@ static struct kunit_case hv_balloon_hostile_cases[] = {
 	KUNIT_CASE(test_long_message),
 	KUNIT_CASE(test_late_handshake),
 	KUNIT_CASE(test_resume_refused),
+	KUNIT_CASE(test_resume_refused_while_offline),
 	KUNIT_CASE(test_early_request),
 	KUNIT_CASE(test_requests_until_the_end),
 	KUNIT_CASE(test_requests_until_suspend),
