@@ -116,9 +116,13 @@ class World:
         what = chance.choice(["get", "near 5"])
         self.call(what, f"echo {what} {chance.randrange(1 << 32)} >{DEVICE}")
 
+    def flip(self, chance):
+        """One page goes offline and comes back, all the time ..."""
+        self.call("flip", f"echo flip 20000 >{DEVICE}")
+
     def peek(self, chance):
-        """A data race by intent."""
-        self.call("peek", f"echo peek 10 {chance.randrange(1 << 32)} >{DEVICE}")
+        """... while somebody reads its type: a data race by intent."""
+        self.call("peek", f"echo peek 100000 >{DEVICE}")
 
     def poison(self, chance):
         """A few pages, and most of them not for long: what is poisoned stands in the way of all others."""

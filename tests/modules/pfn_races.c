@@ -6,8 +6,9 @@
  *   get SEED            try to get a reference on each page frame, once
  *   near COUNT SEED     the same, often, of the pages on both sides of a place
  *                       where offline pages begin or end, and of COUNT of these
- *   peek COUNT SEED     read the types of those pages like ordinary memory, for
- *                       a data race that KCSAN has to notice
+ *   flip COUNT          take a page offline and give it back so many times
+ *   peek COUNT          read the type of that page like ordinary memory, so many
+ *                       times, for a data race that KCSAN has to notice
  *   contig COUNT SEED   allocate contiguous memory so many times: mostly ranges
  *                       that begin or end where offline pages end or begin
  *
@@ -27,6 +28,9 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#ifdef CONFIG_OFFLINE_PAGE
+#include <linux/offline_page.h>
+#endif
 #include <linux/prandom.h>
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
@@ -156,16 +160,8 @@ static unsigned long random_online_pfn(struct rnd_state *rnd)
 
 #define NEAR_ROUNDS	64
 
-static void peek_at_page(struct page *page, bool unused)
-{
-	/* Neither READ_ONCE() nor data_race(), and the compiler must not skip it. */
-	unsigned int type = page->page_type;
-
-	OPTIMIZER_HIDE_VAR(type);
-}
-
 /* What comes next is likely to happen there: drivers go through memory in order. */
-static int look_near(unsigned int count, u64 seed, void (*look)(struct page *page, bool hold))
+static int get_near(unsigned int count, u64 seed)
 {
 	struct rnd_state rnd;
 	unsigned long border, pfn;
@@ -181,7 +177,8 @@ static int look_near(unsigned int count, u64 seed, void (*look)(struct page *pag
 			for (pfn = border - min(border, pageblock_nr_pages);
 			     pfn < border + pageblock_nr_pages; pfn++) {
 				if (online_page(pfn))
-					look(pfn_to_page(pfn), !(prandom_u32_state(&rnd) % 4096));
+					get_page_frame(pfn_to_page(pfn),
+						       !(prandom_u32_state(&rnd) % 4096));
 			}
 			cond_resched();
 		}
@@ -289,6 +286,51 @@ static int allocate_contig(unsigned int count, u64 seed)
 	return 0;
 }
 
+static struct page *flipped;
+static unsigned int peeked;	/* so that the compiler does not skip it */
+
+#ifdef CONFIG_OFFLINE_PAGE
+static int flip(unsigned int count)
+{
+	while (count--) {
+		struct page *page = alloc_offline_pages(GFP_KERNEL, 0);
+
+		if (!page)
+			return -ENOMEM;
+		WRITE_ONCE(flipped, page);
+		free_offline_page(page);
+		if (signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+#else
+static int flip(unsigned int count)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+static noinline int peek(unsigned int count)
+{
+	int rc = 0;
+
+	down_read(&gone_lock);
+	while (count-- && !rc) {
+		struct page *page = READ_ONCE(flipped);
+
+		/* Neither READ_ONCE() nor data_race() */
+		if (page && online_page(page_to_pfn(page)))
+			WRITE_ONCE(peeked, page->page_type);
+		if (signal_pending(current))
+			rc = -EINTR;
+		cond_resched();
+	}
+	up_read(&gone_lock);
+	return rc;
+}
+
 /* Commands */
 
 static ssize_t pfn_races_write(struct file *file, const char __user *buf, size_t size,
@@ -304,9 +346,11 @@ static ssize_t pfn_races_write(struct file *file, const char __user *buf, size_t
 	if (sscanf(command, "get %llu", &seed) == 1)
 		rc = get_all(seed);
 	else if (sscanf(command, "near %u %llu", &count, &seed) == 2)
-		rc = look_near(count, seed, get_page_frame);
-	else if (sscanf(command, "peek %u %llu", &count, &seed) == 2)
-		rc = look_near(count, seed, peek_at_page);
+		rc = get_near(count, seed);
+	else if (sscanf(command, "flip %u", &count) == 1)
+		rc = flip(count);
+	else if (sscanf(command, "peek %u", &count) == 1)
+		rc = peek(count);
 	else if (sscanf(command, "contig %u %llu", &count, &seed) == 2)
 		rc = allocate_contig(count, seed);
 	else
