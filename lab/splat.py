@@ -75,9 +75,8 @@ def death(console):
 
 def stale_code(console):
     """
-    Did a CPU stop at a breakpoint that is not in memory? So it goes, once in some hundred boots, on
-    QEMU with several CPUs when the kernel changes a jump label: what it has translated is thrown
-    away before the byte is written, and another CPU may translate the old byte in between, for good.
+    Did a CPU stop at a breakpoint that is not in memory? That is the emulator's, which goes on with
+    what it has translated before the kernel changed the code (docs/tests.md).
     """
     first = _BREAKPOINT.search("\n".join(messages(console)))
     return bool(first) and first[1] != INT3

@@ -77,6 +77,11 @@ def hard_poison(memory, pfn):
     assert flags(memory, pfn) & HWPOISON_FLAG
 
 
+def unpoison(memory, pfn):
+    memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
+    assert not flags(memory, pfn) & HWPOISON_FLAG
+
+
 def flags(memory, pfn):
     return int(memory.vm.run(f"dd if=/proc/kpageflags bs=8 skip={pfn} count=1 2>/dev/null | "
                              "od -A n -t x8"), 16)
@@ -111,8 +116,7 @@ def test_soft_offlined_zsmalloc_page(memory, block, zram):
 def test_soft_offlined_balloon_page_is_unpoisoned(memory, block, balloon):
     pfn = some_page(memory, block, BALLOON)
     soft_offline(memory, pfn)
-    memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
-    assert not flags(memory, pfn) & HWPOISON_FLAG
+    unpoison(memory, pfn)
     assert memory.hotplug("offline", block, seconds=20) == "ok"
     assert memory.hotplug("online", block) == "ok"
     assert memory.memtotal() == memory.base + BLOCK - 32 * MIB
@@ -138,8 +142,7 @@ def test_page_freed_while_poisoned_is_unpoisoned(memory, block, zram):
     pfn = some_page(memory, block, ZSMALLOC)
     hard_poison(memory, pfn)
     memory.vm.run("echo 1 >/sys/block/zram0/reset")
-    memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
-    assert not flags(memory, pfn) & HWPOISON_FLAG
+    unpoison(memory, pfn)
     goes_and_comes(memory, block)
 
 
@@ -179,8 +182,7 @@ def test_poisoned_part_of_a_huge_page_is_not_freed(memory, block, unsplit):
     wait_for(lambda: flags(memory, pfn + 256) & BUDDY_FLAG)
     assert flags(memory, pfn) & (BUDDY_FLAG | HWPOISON_FLAG) == HWPOISON_FLAG
 
-    memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
-    assert not flags(memory, pfn) & HWPOISON_FLAG
+    unpoison(memory, pfn)
     goes_and_comes(memory, block)
 
 

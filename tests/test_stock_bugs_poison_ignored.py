@@ -14,10 +14,11 @@ from test_stock_bugs_poison import (
     BUDDY_FLAG,
     HWPOISON_FLAG,
     PAGE,
-    UNPOISON,
     flags,
+    goes_and_comes,
     hard_poison,
     take_offline,
+    unpoison,
 )
 from test_virtio_mem import wait_for
 
@@ -62,11 +63,6 @@ def free_or_poisoned(memory, pfn):
     return flags(memory, pfn) & (BUDDY_FLAG | HWPOISON_FLAG)
 
 
-def unpoison(memory, pfn):
-    memory.vm.run(f"echo {pfn:#x} >{UNPOISON}")
-    assert not flags(memory, pfn) & HWPOISON_FLAG
-
-
 def free_pages_differ(memory):
     """What the free lists of ZONE_MOVABLE hold, and what is counted."""
     output = memory.vm.run("echo 1 >/proc/sys/vm/stat_refresh; grep Movable /proc/buddyinfo; "
@@ -105,9 +101,7 @@ def test_page_poisoned_while_it_was_reported_is_unpoisoned(memory, block, report
     unpoison(memory, reported)
     assert poisoned_pages(memory) == before - 1
     wait_for(lambda: not free_pages_differ(memory), timeout=20)
-    assert memory.hotplug("offline", block, seconds=20) == "ok"
-    assert memory.hotplug("online", block) == "ok"
-    assert memory.memtotal() == memory.base + BLOCK
+    goes_and_comes(memory, block)
 
 
 @pytest.mark.parametrize("offset, compound", [(77, 0), (0, 1)], ids=["pages", "compound"])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.part("xen")
 REFCOUNT = int(os.environ.get("XEN_REFCOUNT", "0"))
 SEED = 20261124
 MIB = 1024                  # KiB
-BOOT, MAX, LIMIT = 512 * MIB, 1024 * MIB, 384 * MIB
+BOOT, MAX = 512 * MIB, 1024 * MIB
 BOOT_PAGES = (MAX - BOOT) // 4
 BLOCK_PAGES = 32768
 ONLINE = "echo online_movable >/sys/devices/system/memory/auto_online_blocks"
@@ -31,12 +31,12 @@ class Guest:
 
     lent_at_boot = 0
 
-    def __init__(self, name, dom0_mem, config="xen", files=(), append="", **more):
+    def __init__(self, name, dom0_mem, config="xen", files=(), **more):
         if TREE == "stock":
             config += "-stock"
         kernel = image(config)
-        self.vm = Dom0(name, kernel, dom0_mem, append=f"kunit.enable=0 page_owner=on {append}",
-                       modules=[modules.build(TREE, config, "xen_lend"), *files], **more)
+        self.vm = Dom0(name, kernel, dom0_mem, append="kunit.enable=0 page_owner=on", **more,
+                       modules=[modules.build(TREE, config, "xen_lend"), *files])
 
     def __enter__(self):
         self.vm.__enter__()
@@ -279,19 +279,6 @@ class TestRace:
     def test_failure_does_not_change_the_target(self, guest):
         guest.order("race 300000")
         assert guest.lent() == 0
-
-
-class TestLimited:
-    """Linux uses less than Xen has given it, and the memory that is not backed is beyond that."""
-
-    guest = guest_fixture("xen-limited", f"{BOOT}K,max:{MAX}K", append=f"mem={LIMIT}K")
-
-    def test_limited_memory(self, guest):
-        known, before = set(guest.blocks()), guest.look(offline=0)
-        guest.vm.run(ONLINE)
-        guest.balloon.resize(before.current_kb + 64 * MIB)
-        assert len(set(guest.blocks()) - known) == 1
-        guest.look(offline=16384, total_kb=before.total_kb + 64 * MIB)
 
 
 class TestUnpopulated(Common, Grants):
