@@ -24,6 +24,7 @@ from lab.vm import VM, virtio_mem           # noqa: E402
 from toy import toy                         # noqa: E402
 
 TREE = os.environ.get("TREE", "linux")
+BLOCK = 128 * MIB       # of x86
 
 if TREE not in ("linux", "stock", "mutant"):
     raise pytest.UsageError(f"TREE={TREE}: it is linux, stock or mutant")
@@ -133,6 +134,22 @@ def memory(guest):
     """Of the guest that the module, or the test, has defined."""
     yield guest.fresh()
     guest.clean()
+
+
+@pytest.fixture
+def block(memory):
+    """The number of one block, all of it plugged; in ZONE_MOVABLE, where the guest's command line says so."""
+    memory.resize(BLOCK)
+    return min(memory.block_states())
+
+
+def insert(memory, module, **parameters):
+    memory.vm.run(f"insmod /lib/modules/{module}.ko "
+                  + " ".join(f"{name}={value}" for name, value in parameters.items()), timeout=120)
+
+
+def parameter(memory, module, name):
+    return memory.vm.run(f"cat /sys/module/{module}/parameters/{name}").strip()
 
 
 def check(memory, **expected):

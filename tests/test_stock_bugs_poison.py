@@ -6,11 +6,10 @@ test to fail on the stock kernel, with the symptom that its patch describes.
 import re
 
 import pytest
-from conftest import MIB, TREE, Guest
+from conftest import BLOCK, MIB, TREE, Guest
 from lab.balloon import Balloon
 from test_virtio_mem import wait_for
 
-BLOCK = 128 * MIB
 PAGE = 4096
 MEMORY = "/sys/devices/system/memory"
 UNPOISON = "/sys/kernel/debug/hwpoison/unpoison-pfn"
@@ -28,13 +27,6 @@ def guest():
                   modules=["marked_chunk"], args=["-device", "virtio-balloon-pci,id=b0"])
     yield guest
     guest.stop()
-
-
-@pytest.fixture
-def block(memory):
-    """One block in ZONE_MOVABLE, all of it plugged."""
-    memory.resize(BLOCK)
-    return min(memory.block_states())
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ with the symptom that its patch describes.
 """
 
 import re
-import time
 
 import pytest
-from conftest import Guest
+from conftest import BLOCK, Guest, insert, parameter
 from test_stock_bugs_poison import (
-    BLOCK,
     BUDDY_FLAG,
     HWPOISON_FLAG,
     PAGE,
@@ -33,25 +31,9 @@ def guest():
     """Without allocation profiling: on stock its warning would hide the others."""
     guest = Guest("stock-bugs-poison-ignored",
                   "memhp_default_state=online_movable sysctl.vm.mem_profiling=never",
-                  modules=["poison_reported", "poison_chunk", "block_lookup", "large_blocks"])
+                  modules=["poison_reported", "poison_chunk", "large_blocks"])
     yield guest
     guest.stop()
-
-
-@pytest.fixture
-def block(memory):
-    """One block in ZONE_MOVABLE, all of it plugged."""
-    memory.resize(BLOCK)
-    return min(memory.block_states())
-
-
-def insert(memory, module, **parameters):
-    memory.vm.run(f"insmod /lib/modules/{module}.ko "
-                  + " ".join(f"{name}={value}" for name, value in parameters.items()), timeout=120)
-
-
-def parameter(memory, module, name):
-    return memory.vm.run(f"cat /sys/module/{module}/parameters/{name}").strip()
 
 
 def poisoned_pages(memory):
@@ -116,24 +98,6 @@ def test_poisoned_part_of_kernel_memory_is_not_freed(memory, offset, compound):
     assert poisoned_pages(memory) == before + 1
     unpoison(memory, pfn + offset)
     assert poisoned_pages(memory) == before
-
-
-def test_error_is_counted_while_its_block_is_removed(memory, block):
-    """Nothing is in the kernel log (conftest.no_splats): the block is not used after it was freed."""
-    assert memory.hotplug("offline", block) == "ok"
-    symbols = memory.vm.run("grep -E ' T memblk_nr_poison_(inc|sub)$' /proc/kallsyms")
-    addresses = {name: f"0x{address}" for address, name in re.findall(r"(\w+) T .*_(inc|sub)", symbols)}
-    insert(memory, "block_lookup", pfn=block * BLOCK // PAGE, **addresses)
-    wait_for(lambda: parameter(memory, "block_lookup", "stopped") == "Y", timeout=100)
-    memory.hidden.pop(block)
-    memory.request(0)
-    wait_for(lambda: block not in memory.block_states(), timeout=60)
-    time.sleep(1)
-    assert parameter(memory, "block_lookup", "done") == "N"
-    memory.vm.run("echo Y >/sys/module/block_lookup/parameters/gone")
-    wait_for(lambda: parameter(memory, "block_lookup", "done") == "Y", timeout=60)
-    memory.vm.run("rmmod block_lookup")
-    memory.wait(0)
 
 
 @pytest.fixture
