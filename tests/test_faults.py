@@ -79,13 +79,13 @@ def test_each_allocation_fails_once_in_hotplug(memory, vm, action, mib):
     until_unused(attempt)
 
 
-HIDDEN = 0x40000000     # where RAM is that the kernel has not been told of
+HIDDEN = 4 << 30        # where RAM is that the kernel has not been told of
 
 
-@pytest.mark.parametrize("guest", [(f"memmap=1G%{HIDDEN:#x}-1", {"memory": "2560M"})], indirect=True, ids=[""])
+@pytest.mark.parametrize("guest", [(f"memmap=4G%{HIDDEN:#x}-1", {"memory": "6G"})], indirect=True, ids=[""])
 def test_each_allocation_fails_once_in_adding_memory(memory, vm):
     """What fails for lack of memory says so: a driver tries again then."""
-    blocks = [HIDDEN + number * 128 * MIB for number in range(8)]
+    blocks = [HIDDEN + number * 128 * MIB for number in range(32)]
 
     def attempt(nth):
         error, failed = faults.fail_nth(vm, "/sys/devices/system/memory/probe", f"{blocks[0]:#x}", nth + 1)
