@@ -4,7 +4,7 @@ counts are exact, and the next operation works.
 """
 
 import pytest
-from conftest import MIB, TREE, Guest, check
+from conftest import BLOCK, MIB, TREE, Guest, check
 from lab import faults, kernel
 from lab.balloon import PAGE, Balloon
 from lab.progress import say
@@ -85,7 +85,7 @@ HIDDEN = 4 << 30        # where RAM is that the kernel has not been told of
 @pytest.mark.parametrize("guest", [(f"memmap=4G%{HIDDEN:#x}-1", {"memory": "6G"})], indirect=True, ids=[""])
 def test_each_allocation_fails_once_in_adding_memory(memory, vm):
     """What fails for lack of memory says so: a driver tries again then."""
-    blocks = [HIDDEN + number * 128 * MIB for number in range(32)]
+    blocks = [HIDDEN + number * BLOCK for number in range(32)]
 
     def attempt(nth):
         error, failed = faults.fail_nth(vm, "/sys/devices/system/memory/probe", f"{blocks[0]:#x}", nth + 1)

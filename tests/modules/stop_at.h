@@ -59,8 +59,13 @@ static int hold(void *unused)
 {
 	unsigned long end;
 
-	while (!READ_ONCE(stopped) && !kthread_should_stop())
-		schedule_timeout_interruptible(TIMEOUT);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(stopped) || kthread_should_stop())
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
 	end = jiffies + TIMEOUT;
 	while (!READ_ONCE(gone) && time_before(jiffies, end))
 		cpu_relax();

@@ -639,7 +639,10 @@ static void mem_end_nonsense(struct kunit *test)
 {
 	const u64 size = 2 * memory_block_size_bytes();
 
-	/* That it has the size already would not mean that it has taken the request. */
+	/*
+	 * That it has the size already would not mean that it has taken the request. It
+	 * has, most likely, once it has been quiet for a while.
+	 */
 	mem_request(size);
 	expect_mem_settles(test);
 	switch (prandom_u32_state(&mem.rnd) % 3) {
