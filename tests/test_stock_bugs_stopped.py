@@ -9,28 +9,27 @@ import time
 import pytest
 from conftest import BLOCK, Guest, insert, parameter
 from test_stock_bugs_poison import HWPOISON_FLAG, PAGE, flags, hard_poison, unpoison
-from test_virtio_mem import wait_for
+from test_virtio_mem import pin_page, wait_for
 
 PAGES = BLOCK // PAGE
 
 pytestmark = pytest.mark.part("stock-bugs", default=True)
 
 
-@pytest.fixture(scope="module", params=["debug"])
+@pytest.fixture(scope="module", params=[("debug", "page_owner=on")], ids=[""])
 def guest(request):
     """Without allocation profiling: on stock its warning would hide the others."""
-    guest = Guest(f"stock-bugs-stopped-{request.param}",
-                  "memhp_default_state=online_movable sysctl.vm.mem_profiling=never", config=request.param,
+    config, append = request.param
+    guest = Guest(f"stock-bugs-stopped-{config}",
+                  f"memhp_default_state=online_movable sysctl.vm.mem_profiling=never {append}", config=config,
                   modules=["block_lookup", "page_reader", "compaction_target"])
     yield guest
     guest.stop()
 
 
-def addresses(memory, *names):
-    """Of functions of the kernel, by the names of the module's parameters."""
-    symbols = dict(reversed(line.split()[::2]) for line in memory.vm.run(
-        f"grep -E ' [Tt] ({'|'.join(names)})$' /proc/kallsyms").splitlines())
-    return {name.removeprefix("memblk_nr_poison_"): f"0x{symbols[name]}" for name in names}
+def address(memory, function):
+    """Of a function of the kernel that modules cannot name."""
+    return "0x" + memory.vm.run(f"grep -E ' [Tt] {function}$' /proc/kallsyms").split()[0]
 
 
 class Stopped:
@@ -97,8 +96,8 @@ def is_removed(memory, block, seconds):
 def test_error_is_counted_while_its_block_is_removed(memory, block, stop):
     """Nothing is in the kernel log (conftest.no_splats): the block is not used after it was freed."""
     assert memory.hotplug("offline", block) == "ok"
-    counting = stop("block_lookup", pfn=block * PAGES,
-                    **addresses(memory, "memblk_nr_poison_inc", "memblk_nr_poison_sub"))
+    counting = stop("block_lookup", pfn=block * PAGES, inc=address(memory, "memblk_nr_poison_inc"),
+                    sub=address(memory, "memblk_nr_poison_sub"))
     assert is_removed(memory, block, seconds=60)
     time.sleep(1)
     assert parameter(memory, "block_lookup", "done") == "N"
@@ -107,31 +106,55 @@ def test_error_is_counted_while_its_block_is_removed(memory, block, stop):
     memory.wait(0)
 
 
-def go_while_its_pages_are_read(memory, block, repeat, stop):
-    """
-    The reader of /proc/kpagecount has found out that the page is online, and has not looked at it yet.
-    Gives whether the block is removed meanwhile.
-    """
-    pid = repeat(f"dd if=/proc/kpagecount of=/dev/null bs={8 * PAGES} skip={block} count=1 2>/dev/null")
-    reader = stop("page_reader", pid=pid, start_pfn=block * PAGES, nr_pages=PAGES,
-                  **addresses(memory, "snapshot_page"))
-    removed = is_removed(memory, block, seconds=15)
+# the command, the function that it calls with a struct page, which argument that is, and from where
+READERS = {
+    "kpagecount": ("dd if=/proc/kpagecount of=/dev/null bs={bytes} skip={block} count=1 2>/dev/null",
+                   "snapshot_page", 1, None),
+    "pagetypeinfo": ("cat /proc/pagetypeinfo >/dev/null",
+                     "page_ext_get", 0, "pagetypeinfo_showmixedcount_print"),
+}
+
+
+@pytest.fixture
+def stop_reader(memory, block, repeat, stop):
+    """Stop one that has found out that a page of the block is online, and has not looked at it yet."""
+    def start(name):
+        command, function, argument, caller = READERS[name]
+        pid = repeat(command.format(bytes=8 * PAGES, block=block))
+        return stop("page_reader", pid=pid, start_pfn=block * PAGES, nr_pages=PAGES, argument=argument,
+                    function=address(memory, function), caller=address(memory, caller) if caller else 0)
+
+    return start
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_block_is_removed_while_its_pages_are_read(memory, block, stop_reader, name):
+    """Without PREEMPT_RCU the reader is not stopped before it has read: nothing happens (conftest.no_splats)."""
+    reader = stop_reader(name)
+    is_removed(memory, block, seconds=15)
     reader.go_on()
     memory.wait(0)
-    return removed
-
-
-def test_block_is_removed_while_its_pages_are_read(memory, block, repeat, stop):
-    """Without PREEMPT_RCU the reader is not stopped before it has read: nothing happens (conftest.no_splats)."""
-    go_while_its_pages_are_read(memory, block, repeat, stop)
 
 
 # not by default: another kernel to build
 @pytest.mark.part("stock-bugs")
-@pytest.mark.parametrize("guest", ["preempt"], indirect=True)
-def test_block_is_not_removed_while_its_pages_are_read(memory, block, repeat, stop):
-    """With PREEMPT_RCU it is stopped, and removing the block waits for it."""
-    assert not go_while_its_pages_are_read(memory, block, repeat, stop)
+@pytest.mark.parametrize("guest", [("preempt", "")], indirect=True, ids=["preempt"])
+def test_offlining_waits_for_readers(memory, block, stop_reader):
+    """
+    With PREEMPT_RCU the reader is stopped. What keeps the block until then is that a page is pinned, for
+    lru_cache_disable(), which waits for all readers, to be over. Without page_owner, which waits as well.
+    """
+    pin = pin_page(memory, block)
+    offlining = memory.vm.start(f"hotplug offline {block} 120")
+    time.sleep(3)
+    reader = stop_reader("kpagecount")
+    memory.vm.run(f"kill {pin}")
+    time.sleep(15)
+    state = memory.block_states()[block]
+    reader.go_on()
+    assert offlining.wait(60)[0] == 0
+    assert state == "going-offline"
+    assert memory.block_states()[block] == "offline"
 
 
 def test_page_is_poisoned_before_compaction_uses_it(memory, block, repeat, stop):
@@ -140,7 +163,7 @@ def test_page_is_poisoned_before_compaction_uses_it(memory, block, repeat, stop)
     vm.run("mkdir -p /tmp/moves && mount -t tmpfs -o size=1G moves /tmp/moves")
     pid = repeat("for i in $(seq 100); do dd if=/dev/zero of=/tmp/moves/$i bs=1M count=1 2>/dev/null; done; "
                  "rm /tmp/moves/*[13579]; echo 1 >/proc/sys/vm/compact_memory")
-    compaction = stop("compaction_target", pid=pid, **addresses(memory, "compaction_alloc"))
+    compaction = stop("compaction_target", pid=pid, compaction_alloc=address(memory, "compaction_alloc"))
     target = int(parameter(memory, "compaction_target", "target"))
     hard_poison(memory, target)
     # Once it is done, and before what was moved is freed again.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stop who reads /proc/kpagecount, and has found out that a page is online, before
- * it looks at the struct page.
+ * Stop who has found out that a page is online, before it looks at the struct page,
+ * where it calls a function with it.
  */
 #include <linux/mm.h>
 #include <linux/ptrace.h>
+#include <linux/sizes.h>
 
 #include "stop_at.h"
 
@@ -12,20 +13,33 @@ static ulong start_pfn, nr_pages;
 module_param(start_pfn, ulong, 0444);
 module_param(nr_pages, ulong, 0444);
 
-static ulong snapshot_page_address;
-module_param_named(snapshot_page, snapshot_page_address, ulong, 0444);
-MODULE_PARM_DESC(snapshot_page, "address of snapshot_page(), which is not exported");
+static ulong function;
+module_param(function, ulong, 0444);
+MODULE_PARM_DESC(function, "its address");
+
+static uint argument;
+module_param(argument, uint, 0444);
+MODULE_PARM_DESC(argument, "which of its arguments is the page, from 0");
+
+static ulong caller;
+module_param(caller, ulong, 0444);
+MODULE_PARM_DESC(caller, "address of the only function whose call counts, if not 0");
+
+#define CALLER_SIZE	SZ_2K
 
 static bool is_there(struct pt_regs *regs)
 {
-	const struct page *page = (void *)regs_get_kernel_argument(regs, 1);
+	const struct page *page = (void *)regs_get_kernel_argument(regs, argument);
+	const ulong return_address = *(ulong *)kernel_stack_pointer(regs);
 
+	if (caller && return_address - caller >= CALLER_SIZE)
+		return false;
 	return page >= pfn_to_page(start_pfn) && page < pfn_to_page(start_pfn) + nr_pages;
 }
 
 static int __init page_reader_init(void)
 {
-	return start_stopping(snapshot_page_address, 0);
+	return start_stopping(function, 0);
 }
 module_init(page_reader_init);
 
