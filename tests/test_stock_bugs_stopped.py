@@ -63,7 +63,6 @@ def repeat(memory):
     for task in started:
         memory.vm.run("kill -9 $(cat /tmp/pid); rm /tmp/pid")
         task.wait()
-    memory.vm.run("! mountpoint -q /tmp/moves || umount /tmp/moves")
 
 
 @pytest.fixture
@@ -72,9 +71,10 @@ def stop(memory, repeat):
     stopped = []
 
     def insert_and_wait(module, **parameters):
-        stopped.append(Stopped(memory, module, **parameters))
-        stopped[0].wait()
-        return stopped[0]
+        task = Stopped(memory, module, **parameters)
+        stopped.append(task)
+        task.wait()
+        return task
 
     yield insert_and_wait
     for each in stopped:
@@ -157,12 +157,19 @@ def test_offlining_waits_for_readers(memory, block, stop_reader):
     assert memory.block_states()[block] == "offline"
 
 
-def test_page_is_poisoned_before_compaction_uses_it(memory, block, repeat, stop):
+@pytest.fixture
+def moves(memory):
+    """Where files are that compaction can move."""
+    memory.vm.run("mkdir -p /tmp/moves && mount -t tmpfs -o size=1G moves /tmp/moves")
+    yield "/tmp/moves"
+    memory.vm.run("umount /tmp/moves")
+
+
+def test_page_is_poisoned_before_compaction_uses_it(memory, block, moves, repeat, stop):
     """No data is moved there."""
     vm = memory.vm
-    vm.run("mkdir -p /tmp/moves && mount -t tmpfs -o size=1G moves /tmp/moves")
-    pid = repeat("for i in $(seq 100); do dd if=/dev/zero of=/tmp/moves/$i bs=1M count=1 2>/dev/null; done; "
-                 "rm /tmp/moves/*[13579]; echo 1 >/proc/sys/vm/compact_memory")
+    pid = repeat(f"for i in $(seq 100); do dd if=/dev/zero of={moves}/$i bs=1M count=1 2>/dev/null; done; "
+                 f"rm {moves}/*[13579]; echo 1 >/proc/sys/vm/compact_memory")
     compaction = stop("compaction_target", pid=pid, compaction_alloc=address(memory, "compaction_alloc"))
     target = int(parameter(memory, "compaction_target", "target"))
     hard_poison(memory, target)
