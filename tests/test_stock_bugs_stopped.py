@@ -136,6 +136,17 @@ def test_block_is_removed_while_its_pages_are_read(memory, block, stop_reader, n
     memory.wait(0)
 
 
+def test_block_is_removed_while_compaction_scans_it(memory, block, repeat, stop):
+    """It has found out that a pageblock is online, pauses, and marks it in the end."""
+    pid = repeat("echo 1 >/proc/sys/vm/compact_memory")
+    compaction = stop("page_reader", pid=pid, start_pfn=block * PAGES, nr_pages=PAGES, argument=0,
+                      function=address(memory, "set_pfnblock_bit"))
+    removed = is_removed(memory, block, seconds=15)
+    compaction.go_on()
+    memory.wait(0)
+    assert not removed
+
+
 # not by default: another kernel to build
 @pytest.mark.part("stock-bugs")
 @pytest.mark.parametrize("guest", [("preempt", "")], indirect=True, ids=["preempt"])

@@ -27,6 +27,7 @@ SYMPTOMS = {
     "test_poisoned_part_of_kernel_memory_is_not_freed": f"assert {BUDDY_FLAG | HWPOISON_FLAG} == {HWPOISON_FLAG}",
     "test_error_is_counted_while_its_block_is_removed": "KASAN: slab-use-after-free in kobject_get",
     "test_block_is_removed_while_its_pages_are_read": "unable to handle page fault",
+    "test_block_is_removed_while_compaction_scans_it": "unable to handle page fault",
     "test_page_is_poisoned_before_compaction_uses_it": rf"assert \d+ == {HWPOISON_FLAG}",
     "test_poisoned_folio_that_is_never_split": "EINTR",
     "test_allocation_of_a_range_that_is_going_offline": "EINTR",
