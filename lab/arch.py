@@ -22,6 +22,7 @@ class Arch:
     suite: str = ""     # the release whose QEMU it needs, where the machine's own may be too old
     bus: str = "pci"    # of virtio devices
     byteorder: str = "little"
+    early: str = ""     # of the command line: how to tell of a death before there is a console
 
     @property
     def source(self):
@@ -56,7 +57,8 @@ ARCHS = {arch.name: arch for arch in (
     Arch("x86", "amd64", "x86_64", "x86_64-linux-gnu-", "arch/x86/boot/bzImage",
          # la57=off: the vmemmap is where 4-level page tables have it, whatever the host.
          ("qemu-system-x86_64", "-machine", "q35", "-cpu", "max,la57=off"),
-         "ttyS0", "/dev/ttyS1", ("-serial", "chardev:agent"), ("qemu-system-x86",)),
+         "ttyS0", "/dev/ttyS1", ("-serial", "chardev:agent"), ("qemu-system-x86",),
+         early="earlyprintk=ttyS0,115200"),
     Arch("arm64", "arm64", "aarch64", "aarch64-linux-gnu-", "arch/arm64/boot/Image",
          ("qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57"),
          "ttyAMA0", "/dev/ttyS0", ("-device", "pci-serial,chardev=agent"),

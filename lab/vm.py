@@ -18,7 +18,7 @@ __all__ = ["VM", "GuestError", "SplatError", "QMPError", "size", "virtio_mem"]
 
 QEMU = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
 # panic=-1 with -no-reboot: a panic ends QEMU, and we know at once.
-APPEND = "console={console} AGENT_PORT={agent} panic=-1 nokaslr printk.devkmsg=on"
+APPEND = "{early} console={console} AGENT_PORT={agent} panic=-1 nokaslr printk.devkmsg=on"
 
 STARTS = 3      # with an emulator that is at fault
 
@@ -60,17 +60,18 @@ class VM:
         self.name = name
         self.arch = arch
         self.log = _new_log(name)
+        self._resets = self.log.with_suffix(".resets")
         self._kernel = Path(kernel)
         self._timeout, self._patience = timeout, patience
         self._expected = []
         self._marks = 0
         self._process = None
         memory += f",maxmem={maxmem},slots={slots}" if maxmem else ""
+        words = APPEND.format(early=arch.early, console=arch.console, agent=arch.agent)
         self._command = [
             *arch.emulator, *QEMU, *accel.arguments(accelerator or accel.choose(kernel, arch)),
             "-m", memory, "-smp", str(smp), *self._boot(
-                kernel, initramfs.make(arch, modules),
-                f"{APPEND.format(console=arch.console, agent=arch.agent)} {append}".strip()),
+                kernel, initramfs.make(arch, modules), f"{words} {append}".strip()),
             *args]
 
     @staticmethod
@@ -156,7 +157,8 @@ class VM:
         try:
             # Should we be killed, QEMU follows.
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *self._command, *arguments],
+                ["setpriv", "--pdeathsig", "KILL", *self._command, *arguments,
+                 "-d", "cpu_reset", "-D", str(self._resets)],
                 stderr=self._stderr, **options)
         except FileNotFoundError as error:
             raise LabError(f"{error.filename} is missing") from None
@@ -182,8 +184,16 @@ class VM:
             complaint = self._stderr.read().strip().splitlines()
             what = "died: " + (
                 splat.death(self.console()) or
-                (complaint[-1] if complaint else f"QEMU ended (exit code {code})"))
+                (complaint[-1] if complaint else self._last_words(code)))
         return GuestError(f"guest {self.name}: {what}; log {shown(self.log)}")
+
+    def _last_words(self, code):
+        """Of a guest that did not say why it died."""
+        last = list(splat.messages(self.console()))[-1:]
+        return "; ".join([
+            f"QEMU ended (exit code {code})",
+            *["triple fault"] * ("Triple fault" in self._resets.read_text(errors="replace")),
+            *[f"its kernel said at last: {line}" for line in last]])
 
     @property
     def pid(self):

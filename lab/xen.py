@@ -17,9 +17,9 @@ from lab.vm import VM
 
 # smap=off: QEMU 7.2 lets dom0 die on its first iretq. The IOMMU and what PVH does without: Xen
 # 4.17 has no dom0 in the way of QEMU's CPU otherwise.
-PV = dataclasses.replace(X86, console="hvc0", qemu=(
+PV = dataclasses.replace(X86, console="hvc0", early="earlyprintk=xen", qemu=(
     "qemu-system-x86_64", "-machine", "pc", "-cpu", "max,la57=off,smap=off"))
-PVH = dataclasses.replace(X86, console="hvc0", qemu=(
+PVH = dataclasses.replace(X86, console="hvc0", early="earlyprintk=xen", qemu=(
     "qemu-system-x86_64", "-machine", "q35", "-device", "amd-iommu",
     "-cpu", "max,la57=off,smap=off,rdtscp=off,xsave=off"))
 
@@ -90,6 +90,6 @@ class Dom0(VM):
 
     def _boot(self, kernel, archive, append):
         """Linux and its initramfs are modules of Xen. In their list, a comma is written twice."""
-        linux = f"{kernel} earlyprintk=xen {append}".replace(",", ",,")
+        linux = f"{kernel} {append}".replace(",", ",,")
         return ["-kernel", str(hypervisor()), "-append", self._options,
                 "-initrd", f"{linux},{str(archive).replace(',', ',,')}"]

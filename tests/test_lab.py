@@ -102,6 +102,12 @@ def test_a_splat_fails_the_guest():
             kmsg(vm, "WARNING: just kidding")
 
 
+def test_a_guest_that_dies_without_a_word():
+    with pytest.raises(GuestError, match=r"triple fault; its kernel said at last: sysrq: Resetting"):
+        with VM("lab-reset", image("guest"), append="reboot=t") as vm:
+            vm.run("echo b >/proc/sysrq-trigger")
+
+
 def test_an_expected_splat_must_come():
     with VM("lab-expected", image("guest")) as vm:
         vm.expect_splat("WARNING: just kidding")
