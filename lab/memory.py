@@ -82,9 +82,14 @@ class State:
         return found
 
 
+def meminfo(vm, name):
+    """In bytes."""
+    return int(vm.run(f"awk '/^{name}:/ {{ print $2 }}' /proc/meminfo")) << 10
+
+
 def memtotal(vm):
     """What the guest has, in bytes."""
-    return int(vm.run("awk '/^MemTotal:/ { print $2 }' /proc/meminfo")) << 10
+    return meminfo(vm, "MemTotal")
 
 
 class Memory:
@@ -113,6 +118,10 @@ class Memory:
 
     def memtotal(self):
         return memtotal(self.vm)
+
+    def poisoned_pages(self):
+        """As Linux counts them."""
+        return meminfo(self.vm, "HardwareCorrupted") // PAGE
 
     def state(self):
         code, output = self.vm.call("pagestate --json", timeout=120)

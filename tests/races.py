@@ -42,10 +42,6 @@ class World:
                 zone.append(int(match[1]))
         return {name: tuple(pages) for name, pages in found.items() if any(pages)}
 
-    def poisoned(self):
-        """Pages, as Linux counts them."""
-        return int(self.vm.run("awk '/^HardwareCorrupted:/ { print $2 }' /proc/meminfo")) // (PAGE >> 10)
-
     def module(self):
         """What the module pfn_races has seen, by name."""
         return {name: int(value) for name, value in
@@ -150,8 +146,8 @@ class World:
         assert not state.total("movable_offline")
         assert self.memory.memtotal() == self.memtotal
         assert self.zoneinfo() == self.zones
-        self.done["left poisoned"] = self.poisoned()
-        assert self.poisoned() == int(self.vm.run("poison --count"))
+        self.done["left poisoned"] = self.memory.poisoned_pages()
+        assert self.memory.poisoned_pages() == int(self.vm.run("poison --count"))
         seen = self.module()
         assert not seen["got_offline"], f"references on offline pages: {seen}"
         assert not seen["contig_bad"], f"allocated memory that others use: {seen}"

@@ -71,7 +71,7 @@ class Poisoned:
 
     def check(self):
         """A look at all pages takes its time, and comes in the end."""
-        assert self.corrupted() == self.poisoned
+        assert self.memory.poisoned_pages() == self.poisoned
         if not self.online():
             return
         assert self.memory.growth() == self.memory.info()["size"]
@@ -87,7 +87,7 @@ class Poisoned:
             self.deflate()
             self.check()
             assert self.unpoison() == 0
-            assert self.corrupted() == 0
+            assert self.memory.poisoned_pages() == 0
             self.poisoned = False
             self.cycle()                # so that the page is free
         if self.online():
@@ -96,7 +96,7 @@ class Poisoned:
         self.deflate()
         self.memory.hidden = {}
         self.memory.poke(0)
-        wait_for(lambda: self.corrupted() == 0)
+        wait_for(lambda: self.memory.poisoned_pages() == 0)
         assert self.memory.memtotal() == self.memory.base
 
     # Looks
@@ -107,10 +107,6 @@ class Poisoned:
     def is_offline(self):
         """Logically."""
         return bool(flags(self.memory, self.pfn) & 1 << 23)
-
-    def corrupted(self):
-        """Pages."""
-        return int(self.vm.run("awk '/^HardwareCorrupted/ { print $2 }' /proc/meminfo")) // 4
 
     def unpoison(self):
         return self.vm.call(f"echo {self.pfn:#x} >{UNPOISON}")[0]

@@ -36,10 +36,6 @@ def guest():
     guest.stop()
 
 
-def poisoned_pages(memory):
-    return int(memory.vm.run("awk '/^HardwareCorrupted:/ { print $2 }' /proc/meminfo")) * 1024 // PAGE
-
-
 def free_or_poisoned(memory, pfn):
     """Which of both flags the page has. It should be one."""
     return flags(memory, pfn) & (BUDDY_FLAG | HWPOISON_FLAG)
@@ -57,13 +53,13 @@ def free_pages_differ(memory):
 @pytest.fixture
 def reported(request, memory, block):
     """The page that was poisoned while it was reported, at an offset into its chunk."""
-    before = poisoned_pages(memory)
+    before = memory.poisoned_pages()
     insert(memory, "poison_reported", start_pfn=block * BLOCK // PAGE, nr_pages=BLOCK // PAGE,
            offset=request.param)
     wait_for(lambda: parameter(memory, "poison_reported", "pfn") != "0")
     pfn = int(parameter(memory, "poison_reported", "pfn"))
     memory.vm.run("rmmod poison_reported")      # waits until all have been put back
-    assert poisoned_pages(memory) == before + 1
+    assert memory.poisoned_pages() == before + 1
     return pfn
 
 
@@ -78,10 +74,10 @@ def test_page_is_poisoned_while_it_is_reported(memory, block, reported):
 
 @pytest.mark.parametrize("reported", [77], indirect=True, ids=["middle"])
 def test_page_poisoned_while_it_was_reported_is_unpoisoned(memory, block, reported):
-    before = poisoned_pages(memory)
+    before = memory.poisoned_pages()
     assert free_or_poisoned(memory, reported) == HWPOISON_FLAG
     unpoison(memory, reported)
-    assert poisoned_pages(memory) == before - 1
+    assert memory.poisoned_pages() == before - 1
     wait_for(lambda: not free_pages_differ(memory), timeout=20)
     goes_and_comes(memory, block)
 
@@ -89,15 +85,15 @@ def test_page_poisoned_while_it_was_reported_is_unpoisoned(memory, block, report
 @pytest.mark.parametrize("offset, compound", [(77, 0), (0, 1)], ids=["pages", "compound"])
 def test_poisoned_part_of_kernel_memory_is_not_freed(memory, offset, compound):
     """The other half of the chunk is: the largest part without poison."""
-    before = poisoned_pages(memory)
+    before = memory.poisoned_pages()
     insert(memory, "poison_chunk", offset=offset, compound=compound)
     pfn = int(parameter(memory, "poison_chunk", "pfn"))
     memory.vm.run("rmmod poison_chunk")
     assert free_or_poisoned(memory, pfn + offset) == HWPOISON_FLAG
     assert flags(memory, pfn + (1 << ORDER) - 1) & BUDDY_FLAG
-    assert poisoned_pages(memory) == before + 1
+    assert memory.poisoned_pages() == before + 1
     unpoison(memory, pfn + offset)
-    assert poisoned_pages(memory) == before
+    assert memory.poisoned_pages() == before
 
 
 @pytest.fixture

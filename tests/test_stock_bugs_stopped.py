@@ -22,7 +22,8 @@ def guest(request):
     config, append = request.param
     guest = Guest(f"stock-bugs-stopped-{config}",
                   f"memhp_default_state=online_movable sysctl.vm.mem_profiling=never {append}", config=config,
-                  modules=["block_lookup", "page_reader", "compaction_target"])
+                  modules=["block_lookup", "error_at_removal", "page_reader", "compaction_target",
+                           "contiguous_memory"])
     yield guest
     guest.stop()
 
@@ -96,14 +97,37 @@ def is_removed(memory, block, seconds):
 def test_error_is_counted_while_its_block_is_removed(memory, block, stop):
     """Nothing is in the kernel log (conftest.no_splats): the block is not used after it was freed."""
     assert memory.hotplug("offline", block) == "ok"
-    counting = stop("block_lookup", pfn=block * PAGES, inc=address(memory, "memblk_nr_poison_inc"),
-                    sub=address(memory, "memblk_nr_poison_sub"))
+    counting = stop("block_lookup", pfn=block * PAGES, inc=address(memory, "num_poisoned_pages_inc"),
+                    sub=address(memory, "num_poisoned_pages_sub"))
     assert is_removed(memory, block, seconds=60)
     time.sleep(1)
     assert parameter(memory, "block_lookup", "done") == "N"
     counting.go_on()
     wait_for(lambda: parameter(memory, "block_lookup", "done") == "Y", timeout=60)
     memory.wait(0)
+    assert memory.poisoned_pages() == 0
+
+
+# in the middle of it, and right after it
+@pytest.mark.parametrize("where", ["unregister_memory_block_under_nodes", "arch_remove_memory"])
+@pytest.mark.parametrize("undone", [0, 1])
+def test_error_that_is_counted_while_its_block_goes(memory, block, where, undone):
+    """It is not counted any more when the block is gone; one that was counted before, and is undone then, not twice."""
+    insert(memory, "error_at_removal", pfn=block * PAGES, where=where, undone=undone,
+           inc=address(memory, "num_poisoned_pages_inc"), sub=address(memory, "num_poisoned_pages_sub"))
+    memory.resize(0)
+    was_there = parameter(memory, "error_at_removal", "was_there")
+    memory.vm.run("rmmod error_at_removal")
+    assert was_there == "Y"
+    assert memory.poisoned_pages() == 0
+
+
+@pytest.fixture
+def moves(memory):
+    """Where files are that can be moved."""
+    memory.vm.run("mkdir -p /tmp/moves && mount -t tmpfs -o size=1G moves /tmp/moves")
+    yield "/tmp/moves"
+    memory.vm.run("umount /tmp/moves")
 
 
 # the command, the function that it calls with a struct page, which argument that is, and from where
@@ -112,6 +136,8 @@ READERS = {
                    "snapshot_page", 1, None),
     "pagetypeinfo": ("cat /proc/pagetypeinfo >/dev/null",
                      "page_ext_get", 0, "pagetypeinfo_showmixedcount_print"),
+    "page_owner": ("cat /sys/kernel/debug/page_owner >/dev/null",
+                   "get_pfnblock_migratetype", 0, "read_page_owner"),
 }
 
 
@@ -128,11 +154,13 @@ def stop_reader(memory, block, repeat, stop):
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_block_is_removed_while_its_pages_are_read(memory, block, stop_reader, name):
+def test_block_is_removed_while_its_pages_are_read(memory, block, moves, stop_reader, name):
     """Without PREEMPT_RCU the reader is not stopped before it has read: nothing happens (conftest.no_splats)."""
+    memory.vm.run(f"dd if=/dev/zero of={moves}/data bs=1M count=16")    # page_owner shows allocated pages
     reader = stop_reader(name)
-    is_removed(memory, block, seconds=15)
+    removed = is_removed(memory, block, seconds=60)
     reader.go_on()
+    assert removed
     memory.wait(0)
 
 
@@ -141,10 +169,25 @@ def test_block_is_removed_while_compaction_scans_it(memory, block, repeat, stop)
     pid = repeat("echo 1 >/proc/sys/vm/compact_memory")
     compaction = stop("page_reader", pid=pid, start_pfn=block * PAGES, nr_pages=PAGES, argument=0,
                       function=address(memory, "set_pfnblock_bit"))
-    removed = is_removed(memory, block, seconds=15)
+    memory.hidden.pop(block, None)
+    memory.request(0)
+    # until offlining waits for it, or, where it should not, is over
+    wait_for(lambda: block not in memory.block_states() or
+             memory.vm.call("grep -q __synchronize_srcu /proc/[0-9]*/stack")[0] == 0, timeout=100)
+    waited = block in memory.block_states()
     compaction.go_on()
     memory.wait(0)
-    assert not removed
+    assert waited
+
+
+def test_range_goes_offline_before_it_is_allocated(memory, block, stop):
+    """It was found in the zone's lock. The allocation may fail, but does not look at what is gone (no_splats)."""
+    allocation = stop("contiguous_memory", start_pfn=block * PAGES, nr_pages=PAGES,
+                      range=address(memory, "alloc_contig_frozen_range_noprof"))
+    assert is_removed(memory, block, seconds=60)
+    allocation.go_on()
+    wait_for(lambda: parameter(memory, "contiguous_memory", "done") == "Y", timeout=60)
+    memory.wait(0)
 
 
 # not by default: another kernel to build
@@ -166,14 +209,6 @@ def test_offlining_waits_for_readers(memory, block, stop_reader):
     assert offlining.wait(60)[0] == 0
     assert state == "going-offline"
     assert memory.block_states()[block] == "offline"
-
-
-@pytest.fixture
-def moves(memory):
-    """Where files are that compaction can move."""
-    memory.vm.run("mkdir -p /tmp/moves && mount -t tmpfs -o size=1G moves /tmp/moves")
-    yield "/tmp/moves"
-    memory.vm.run("umount /tmp/moves")
 
 
 def test_page_is_poisoned_before_compaction_uses_it(memory, block, moves, repeat, stop):

@@ -14,9 +14,9 @@ module_param(pfn, ulong, 0444);
 
 static ulong inc, sub;
 module_param(inc, ulong, 0444);
-MODULE_PARM_DESC(inc, "address of memblk_nr_poison_inc()");
+MODULE_PARM_DESC(inc, "address of num_poisoned_pages_inc()");
 module_param(sub, ulong, 0444);
-MODULE_PARM_DESC(sub, "address of memblk_nr_poison_sub()");
+MODULE_PARM_DESC(sub, "address of num_poisoned_pages_sub()");
 
 static bool done;
 module_param(done, bool, 0444);
@@ -30,13 +30,13 @@ static bool is_there(struct pt_regs *regs)
 
 static int count(void *unused)
 {
-	void (*nr_poison_inc)(unsigned long pfn) = (void *)inc;
-	void (*nr_poison_sub)(unsigned long pfn, long i) = (void *)sub;
+	void (*poisoned_pages_inc)(unsigned long pfn) = (void *)inc;
+	void (*poisoned_pages_sub)(unsigned long pfn, long i) = (void *)sub;
 	const unsigned long end = jiffies + TIMEOUT;
 
 	while (!READ_ONCE(stopped) && time_before(jiffies, end)) {
-		nr_poison_inc(pfn);
-		nr_poison_sub(pfn, 1);
+		poisoned_pages_inc(pfn);
+		poisoned_pages_sub(pfn, 1);
 	}
 	WRITE_ONCE(done, true);
 	return 0;

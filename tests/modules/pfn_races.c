@@ -257,7 +257,7 @@ static bool allocate_anywhere(struct rnd_state *rnd, unsigned long *start_pfn,
 	struct page *page;
 
 	*nr_pages = 1 + prandom_u32_state(rnd) % MAX_RANGE;
-	page = alloc_contig_pages(*nr_pages, GFP_KERNEL | __GFP_MOVABLE | __GFP_NOWARN,
+	page = alloc_contig_pages(*nr_pages, GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
 				  numa_mem_id(), NULL);
 	if (page)
 		*start_pfn = page_to_pfn(page);
