@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Stop compaction that is about to scan a pageblock, which it has found online, and has nothing isolated. */
+/* Stop compaction before it scans a pageblock that it has found online, with nothing isolated. */
 #include <linux/mm.h>
 #include <linux/ptrace.h>
 
