@@ -27,6 +27,10 @@ class GuestError(LabError):
     """A command in the guest failed, or the guest itself did."""
 
 
+class GuestDied(GuestError):
+    """And so has its QEMU."""
+
+
 class SplatError(LabError):
     """The guest's kernel complained, or did not when it should have."""
 
@@ -85,7 +89,7 @@ class VM:
         for _ in range(STARTS - 1):
             try:
                 return self._start()
-            except GuestError as error:
+            except GuestDied as error:
                 if not splat.stale_code(self.console()):
                     raise
                 progress.say(f"{error}; that is the emulator's mistake: starting it once more")
@@ -175,6 +179,7 @@ class VM:
 
     def _error(self, what):
         """The exception for `what`, or for the guest's death if that is None."""
+        kind = GuestDied if what is None else GuestError
         if what is None:
             try:
                 code = self._process.wait(10)
@@ -185,7 +190,7 @@ class VM:
             what = "died: " + (
                 splat.death(self.console()) or
                 (complaint[-1] if complaint else self._last_words(code)))
-        return GuestError(f"guest {self.name}: {what}; log {shown(self.log)}")
+        return kind(f"guest {self.name}: {what}; log {shown(self.log)}")
 
     def _last_words(self, code):
         """Of a guest that did not say why it died."""

@@ -89,6 +89,11 @@ def test_a_breakpoint_that_is_not_in_memory_is_the_emulators(byte, stale):
     assert not splat.stale_code(INT3.format(byte).replace("int3: 0000", "0002"))
 
 
+@pytest.mark.parametrize("last, stale", [("", True), ("[    1.000001] more\n", False)])
+def test_a_death_where_the_clock_is_switched_is_the_emulators(last, stale):
+    assert splat.stale_code(f"[    1.000000] sched_clock: Marking stable (1, -2)->(3, -4)\n{last}") is stale
+
+
 # A guest that goes wrong
 
 
