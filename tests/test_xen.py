@@ -31,11 +31,11 @@ class Guest:
 
     lent_at_boot = 0
 
-    def __init__(self, name, dom0_mem, config="xen", files=(), **more):
+    def __init__(self, name, dom0_mem, config="xen", files=(), append="", **more):
         if TREE == "stock":
             config += "-stock"
         kernel = image(config)
-        self.vm = Dom0(name, kernel, dom0_mem, append="kunit.enable=0 page_owner=on", **more,
+        self.vm = Dom0(name, kernel, dom0_mem, append=f"kunit.enable=0 page_owner=on {append}", **more,
                        modules=[modules.build(TREE, config, "xen_lend"), *files])
 
     def __enter__(self):
@@ -324,6 +324,29 @@ class TestPVH(Common, Lending):
             guest.look(offline=inflated.offline - 4, busy=4, total_kb=inflated.total_kb)
         guest.balloon.wait(lambda: not guest.balloon.read("info/busy_kb"), 30, "the pages")
         guest.look(offline=inflated.offline, total_kb=inflated.total_kb)
+
+
+class TestLimitedMemory:
+    """
+    Without most of its memory map: of what Xen does not back, a little is below the limit, and the rest of it far
+    beyond, where the addresses go on above 4 GiB.
+    """
+
+    guest = guest_fixture("xen-limited", f"{BOOT}K,max:{MAX}K", pvh=True, smp=1, memory="5G",
+                          append="mem=544M")
+
+    @staticmethod
+    def count(guest):
+        return int(guest.vm.run("ls -d /sys/devices/system/memory/memory[0-9]* | wc -l"))
+
+    def test_hot_added_is_what_is_missing(self, guest):
+        """Not the distance to memory that does not count."""
+        before = self.count(guest)
+        in_balloon = guest.balloon.read("info/low_kb")
+        assert 0 < in_balloon < 64 * MIB
+        guest.balloon.request(guest.start.current_kb + in_balloon + 8 * MIB)
+        guest.balloon.wait(lambda: self.count(guest) > before, 60, "a memory block")
+        assert self.count(guest) == before + 1
 
 
 DISK = "/local/domain/0/device/vbd/51712"
