@@ -63,6 +63,7 @@ module_init(contiguous_memory_init);
 static void __exit contiguous_memory_exit(void)
 {
 	end_stopping();
+	WRITE_ONCE(stopped, true);
 	kthread_stop_put(allocating);
 }
 module_exit(contiguous_memory_exit);
