@@ -7,7 +7,7 @@
 #include <linux/device.h>
 #include <linux/kobject.h>
 
-#include "stop_at.h"
+#include "stop_thread.h"
 
 static ulong pfn;
 module_param(pfn, ulong, 0444);
@@ -18,56 +18,30 @@ MODULE_PARM_DESC(inc, "address of num_poisoned_pages_inc()");
 module_param(sub, ulong, 0444);
 MODULE_PARM_DESC(sub, "address of num_poisoned_pages_sub()");
 
-static bool done;
-module_param(done, bool, 0444);
-
-static struct task_struct *counting;
-
 static bool is_there(struct pt_regs *regs)
 {
-	return current == READ_ONCE(counting);
+	return current == READ_ONCE(thread);
 }
 
-static int count(void *unused)
+static void do_once(void)
 {
 	void (*poisoned_pages_inc)(unsigned long pfn) = (void *)inc;
 	void (*poisoned_pages_sub)(unsigned long pfn, long i) = (void *)sub;
-	const unsigned long end = jiffies + TIMEOUT;
 
-	while (!READ_ONCE(stopped) && time_before(jiffies, end)) {
-		poisoned_pages_inc(pfn);
-		poisoned_pages_sub(pfn, 1);
-	}
-	WRITE_ONCE(done, true);
-	return 0;
+	poisoned_pages_inc(pfn);
+	poisoned_pages_sub(pfn, 1);
 }
 
 static int __init block_lookup_init(void)
 {
-	struct task_struct *task = kthread_create_on_cpu(count, NULL, CPU, "block_lookup/%u");
-	int err;
-
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	sched_set_fifo_low(task);
-	get_task_struct(task);
-	WRITE_ONCE(counting, task);
-
 	/* At the reference, as it was before the fix, or is now. */
-	err = start_stopping((unsigned long)get_device, (unsigned long)kobject_get_unless_zero);
-	if (err)
-		kthread_stop_put(task);
-	else
-		wake_up_process(task);
-	return err;
+	return start_stoppable((unsigned long)get_device, (unsigned long)kobject_get_unless_zero);
 }
 module_init(block_lookup_init);
 
 static void __exit block_lookup_exit(void)
 {
-	end_stopping();
-	WRITE_ONCE(stopped, true);
-	kthread_stop_put(counting);
+	end_stoppable();
 }
 module_exit(block_lookup_exit);
 
