@@ -27,6 +27,7 @@ TWO_NODES = ["-object", "memory-backend-ram,id=n0,size=512M",
              "-object", "memory-backend-ram,id=n1,size=512M",
              "-numa", "node,nodeid=0,memdev=n0,cpus=0-1", "-numa", "node,nodeid=1,memdev=n1"]
 BALLOON = ["-device", "virtio-balloon-pci,id=b0"]
+ONE_NODE = (APPEND, [], {"modules": ["contig_page", "empty_zone"]})
 # A page that is not what it was when it was freed is a splat.
 REPORTING = (f"{APPEND} page_poison=1",
              ["-device", "virtio-balloon-pci,id=b0,free-page-reporting=on"])
@@ -153,13 +154,28 @@ def test_slab_page(guest, memory):
     assert memory.hotplug("offline", block, seconds=20) == "ok"
 
 
-@pytest.mark.parametrize("guest", [(APPEND, [], {"modules": ["contig_page"]})], indirect=True, ids=[""])
+@pytest.mark.parametrize("guest", [ONE_NODE], indirect=True, ids=[""])
 def test_contiguous_memory_of_a_zone_that_begins_in_a_pageblock(guest, memory):
     """Whole pageblocks are isolated for it, and the first one is not all in the zone."""
     memory.vm.run("insmod /lib/modules/contig_page.ko")
     pfn, start = (int(memory.vm.run(f"cat /sys/module/contig_page/parameters/{name}"))
                   for name in ("pfn", "zone_start"))
     assert start % 512 and pfn >= 512
+
+
+@pytest.mark.parametrize("guest", [ONE_NODE], indirect=True, ids=[""])
+def test_zone_without_memory_keeps_its_lists(memory):
+    """Those per CPU: somebody may be looking at them. It takes them again when it gets memory."""
+    vm = memory.vm
+    memory.resize(128 * MIB)
+    [block] = memory.block_states()
+    vm.run(f"insmod /lib/modules/empty_zone.ko pfn={block * BLOCK_PAGES}")
+    for _ in range(2):
+        memory.resize(0)
+        reused = vm.run("cat /sys/module/empty_zone/parameters/reused", timeout=120).strip()
+        memory.resize(128 * MIB)
+        assert reused == "N"
+    vm.run("rmmod empty_zone")
 
 
 def balloon_pages_of_nodes(memory):

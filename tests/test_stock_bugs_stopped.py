@@ -8,7 +8,7 @@ import time
 
 import pytest
 from conftest import BLOCK, Guest, insert, parameter
-from test_stock_bugs_poison import HWPOISON_FLAG, PAGE, flags, hard_poison, unpoison
+from test_stock_bugs_poison import BUDDY_FLAG, HWPOISON_FLAG, MEMORY, PAGE, flags, hard_poison, unpoison
 from test_virtio_mem import pin_page, wait_for
 
 PAGES = BLOCK // PAGE
@@ -168,6 +168,12 @@ def test_block_is_removed_while_its_pages_are_read(memory, block, moves, stop_re
     memory.wait(0)
 
 
+def offlining_waits(memory, function):
+    """Not only for a moment."""
+    in_it = f"grep -q {function} /proc/[0-9]*/stack"
+    return memory.vm.call(f"{in_it} && sleep 3 && {in_it}")[0] == 0
+
+
 def test_block_is_removed_while_compaction_scans_it(memory, block, repeat, stop):
     """It has found out that a pageblock is online, and pauses before it looks at its pages."""
     pid = repeat("echo 1 >/proc/sys/vm/compact_memory")
@@ -177,11 +183,41 @@ def test_block_is_removed_while_compaction_scans_it(memory, block, repeat, stop)
     memory.request(0)
     # until offlining waits for it, or, where it should not, is over
     wait_for(lambda: block not in memory.block_states() or
-             memory.vm.call("grep -q __synchronize_srcu /proc/[0-9]*/stack")[0] == 0, timeout=100)
+             offlining_waits(memory, "compaction_wait_for_scanners"), timeout=100)
     waited = block in memory.block_states()
     compaction.go_on()
     memory.wait(0)
     assert waited
+
+
+def last_free_page(memory, block):
+    """The last that begins a free chunk where the largest ones do: it is not in use soon."""
+    return next(pfn for pfn in reversed(range(block * PAGES, (block + 1) * PAGES, 1024))
+                if flags(memory, pfn) & BUDDY_FLAG)
+
+
+def test_block_is_removed_while_an_error_is_handled(memory, block, repeat, stop):
+    """The page was found online, and is free: nobody has a reference to it."""
+    before = memory.poisoned_pages()
+    pfn = last_free_page(memory, block)
+    # once, as soon as the module is there
+    pid = repeat("sleep 0.1; ! grep -qs live /sys/module/page_reader/initstate || "
+                 f"{{ echo {pfn * PAGE:#x} >{MEMORY}/hard_offline_page; kill -STOP $$; }} 2>/dev/null")
+    error = stop("page_reader", pid=pid, start_pfn=pfn, nr_pages=1, argument=0,
+                 function=address(memory, "take_page_off_buddy"))
+    # The driver would not take a poisoned page.
+    offlining = memory.vm.start(f"hotplug offline {block} 120")
+    wait_for(lambda: memory.block_states()[block] == "offline" or
+             offlining_waits(memory, "memory_failure_wait"), timeout=100)
+    waited = memory.block_states()[block] == "going-offline"
+    if not waited:
+        assert is_removed(memory, block, seconds=60)
+    error.go_on()
+    assert offlining.wait(60)[0] == 0
+    assert waited
+    assert memory.poisoned_pages() == before + 1
+    memory.resize(0)
+    assert memory.poisoned_pages() == before
 
 
 def test_range_goes_offline_before_it_is_allocated(memory, block, stop):

@@ -29,6 +29,7 @@ SYMPTOMS = {
     "test_block_is_removed_while_its_pages_are_read": "unable to handle page fault",
     "test_error_that_is_counted_while_its_block_goes": r"assert \d+ == \d+",
     "test_block_is_removed_while_compaction_scans_it": "unable to handle page fault",
+    "test_block_is_removed_while_an_error_is_handled": "unable to handle page fault",
     "test_range_goes_offline_before_it_is_allocated": "unable to handle page fault",
     "test_page_is_poisoned_before_compaction_uses_it": rf"assert \d+ == {HWPOISON_FLAG}",
     "test_poisoned_folio_that_is_never_split": "EINTR",
@@ -38,6 +39,7 @@ SYMPTOMS = {
     "test_tags_of_skipped_pages": r"assert \(?\d+ - \d+",
     "test_slab_page": "EINTR",
     "test_contiguous_memory_of_a_zone_that_begins_in_a_pageblock": r"kernel BUG at mm/page_alloc\.c",
+    "test_zone_without_memory_keeps_its_lists": "assert 'Y' == 'N'",
     "test_balloon_pages_that_move_to_another_node": r"assert {0: \d+",
     "test_compaction_while_the_last_block_goes": r"kernel BUG at include/linux/mm.h",
     "test_allocation_while_a_zone_comes_and_goes":
