@@ -139,7 +139,7 @@ def test_resize_while_the_partial_block_is_offline(guest, memory):
     assert memory.hotplug("offline", block) == "ok"
     memory.hidden = {}
     memory.resize(384 * MIB)
-    assert block not in memory.block_states()
+    wait_for(lambda: block not in memory.block_states())
     check(memory, offline=0)
 
 
