@@ -60,7 +60,7 @@ def missing(name, config, machine, paths):
     # A test may stand in an ifdef of its Makefile; nobody calls tests.
     paths = [path for path in paths if not path.startswith("mm/tests/") or (folder / path).exists()]
     defined = {symbol for path in paths for symbol in _nm(machine, folder / path, "--defined-only")}
-    owned = _functions(kernel.BUILD / name)
+    owned = _functions(kernel.BUILD / name, machine)
     return [(path, symbol) for path in paths
             for symbol in _nm(machine, folder / path, "--undefined-only")
             if symbol in owned and symbol not in defined]
@@ -72,10 +72,13 @@ def _nm(machine, path, which):
     return output.split()
 
 
-def _functions(root):
-    """Names of what the .c files of the series define that is not static."""
+def _functions(root, machine):
+    """
+    Names of what the .c files of the series define that is not static. Not those of other architectures: here,
+    that function may be in a file that the series does not touch.
+    """
     found = set()
-    for path in files("*.c"):
+    for path in sources(machine):
         if (root / path).exists():
             text = (root / path).read_text(errors="replace")
             found |= set(re.findall(r"^(?!static\b|extern\b)\w[\w \t*]*?\b(\w+)\([^;{}]*\)\n\{",
