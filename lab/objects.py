@@ -47,7 +47,8 @@ def _enabled(root, path, on):
         if name in words.split():
             symbol = re.search(r"\$\((CONFIG_\w+)\)$", variable)
             if (symbol and symbol[1] in on) or variable.endswith(("-y", "-m")):
-                return _enabled(root, folder, on)
+                whole = variable.rpartition("-")[0] + ".o"      # a module of several objects
+                return _enabled(root, folder / whole if whole in text.split() else folder, on)
     return False
 
 
