@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from lab import bisect, combinations, kernel, kunit, objects, tree
@@ -147,7 +148,9 @@ def built(tmp_path, monkeypatch):
     monkeypatch.setattr(kernel, "objects_of", lambda name, config: tmp_path / "x")
     for name, text in (("x/mm/Makefile", "obj-y := a.o\nobj-$(CONFIG_B) += b.o \\\n\tc.o\n"),
                        ("x/drivers/Makefile", "obj-$(CONFIG_D) += d/\n"),
-                       ("x/drivers/d/Makefile", "obj-y += d.o\n"), ("x/.config", "CONFIG_B=y\n"),
+                       ("x/drivers/d/Makefile", "obj-y += d.o\nobj-$(CONFIG_E) += e.o\ne-y := part.o\n"),
+                       ("x/drivers/d/part.c", ""), ("x/.config", "CONFIG_B=y\n"),
+                       ("x/arch/x86/far.c", "void far(void)\n{\n}\n"),
                        ("x/mm/a.c", "void given(void)\n{\n}\n"), ("x/mm/b.c", ""), ("x/mm/c.c", ""),
                        ("x/drivers/d/d.c", "")):
         path = tmp_path / name
@@ -157,23 +160,30 @@ def built(tmp_path, monkeypatch):
 
 
 def test_objects_by_the_makefiles(built, monkeypatch):
-    sources = ["mm/a.c", "mm/b.c", "mm/c.c", "drivers/d/d.c"]
+    sources = ["mm/a.c", "mm/b.c", "mm/c.c", "drivers/d/d.c", "drivers/d/part.c"]
     monkeypatch.setattr(objects, "sources", lambda machine: sources)
     assert objects.of("x", "x", None) == ["mm/a.o", "mm/b.o", "mm/c.o"]
     (built / ".config").write_text("CONFIG_D=m\n")
     assert objects.of("x", "x", None) == ["mm/a.o", "drivers/d/d.o"]
+    (built / ".config").write_text("CONFIG_D=m\nCONFIG_E=m\n")
+    assert objects.of("x", "x", None) == ["mm/a.o", "drivers/d/d.o", "drivers/d/part.o"]
 
 
 def test_function_that_nobody_has(built, monkeypatch):
-    monkeypatch.setattr(objects, "files", lambda *patterns: ["mm/a.c", "mm/b.c"])
+    x86, riscv = (SimpleNamespace(source=source) for source in ("x86", "riscv"))
+    monkeypatch.setattr(objects, "files", lambda *patterns: ["mm/a.c", "mm/b.c", "arch/x86/far.c"])
     monkeypatch.setattr(objects, "_nm", lambda machine, path, which: {
         ("a.o", "--defined-only"): ["given"], ("b.o", "--undefined-only"): ["given", "printk"],
+        ("c.o", "--undefined-only"): ["far"],
         ("t.o", "--undefined-only"): ["given"],
     }.get((path.name, which), []))
-    assert objects.missing("x", "x", None, ["mm/a.o", "mm/b.o"]) == []
-    assert objects.missing("x", "x", None, ["mm/b.o"]) == [("mm/b.o", "given")]
+    assert objects.missing("x", "x", x86, ["mm/a.o", "mm/b.o"]) == []
+    assert objects.missing("x", "x", x86, ["mm/b.o"]) == [("mm/b.o", "given")]
+    assert objects.missing("x", "x", x86, ["mm/c.o"]) == [("mm/c.o", "far")]
+    # another architecture has its own, which the series does not touch
+    assert objects.missing("x", "x", riscv, ["mm/c.o"]) == []
     # one that an ifdef of the Makefile has left out
-    assert objects.missing("x", "x", None, ["mm/tests/t.o"]) == []
+    assert objects.missing("x", "x", x86, ["mm/tests/t.o"]) == []
 
 
 def test_boots_and_passes_its_tests(monkeypatch):
