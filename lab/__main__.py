@@ -61,7 +61,7 @@ def bench(options):
 
 def series(options):
     from lab import series, upstream
-    if options.upstream:
+    if options.upstream is not None:
         upstream.check(options.upstream)
     series.series(options.name)
 
@@ -146,8 +146,9 @@ def parser():
 
     command = add(series, "write the series as mails: build/series")
     command.add_argument("name", nargs="?", metavar="SUB", help="only that sub-series")
-    command.add_argument("--upstream", metavar="PATH", help="first compare the files that it touches "
-                         "with Linux itself, a tarball or git tree of that version")
+    command.add_argument("--upstream", metavar="PATH", nargs="?", const="",
+                         help="first compare the base with Linux itself, a tarball or git tree of that "
+                              "version; without PATH, by the dates in Debian's package")
 
     command = add(rebase, "move the series to another kernel version: build/rebase")
     command.add_argument("version", help="7.2, say, of a package linux-source-7.2; or a kernel tarball "

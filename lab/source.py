@@ -52,6 +52,48 @@ def any_version(named):
         return _named(named)
 
 
+def package():
+    """Debian's package that kernel/base names, or its successor: the file, downloaded if it must be."""
+    pinned = pin()
+    debs = CACHE / "downloads"
+    deb = debs / f"{pinned['package']}_{pinned['package-version']}_all.deb"
+    if deb.exists() and _sha256(deb) != pinned["sha256"]:
+        deb.unlink()
+    if not deb.exists():
+        deb, version = apt.download(pinned["package"], pinned["package-version"],
+                                    pinned["suite"], debs)
+        if version != pinned["package-version"]:
+            say(f"warning: {pinned['package']} {pinned['package-version']} is gone "
+                f"from {pinned['suite']}, using {version}")
+        elif _sha256(deb) != pinned["sha256"]:
+            deb.unlink()
+            raise LabError(f"{deb.name}: wrong checksum, kernel/base wants "
+                           f"{pinned['sha256'][:16]}...; thrown away")
+    return deb
+
+
+def changed_by_debian(deb):
+    """
+    The files in a package that Debian's patches have changed or added, by their dates: dpkg-source gives
+    the files that it patches the date of that moment, all others keep the one that the original
+    tarball has for each of its files, the release of this Linux.
+    """
+    progress = Progress(f"reading the dates in {Path(deb).name}")
+    dates = {}
+    with _reading(Path(deb).name), _package_content(deb) as tar:
+        for count, member in enumerate(tar):
+            if member.isreg() or member.issym():
+                dates[_name(member)] = member.mtime
+            progress.tick(f"{count} files")
+    progress.done()
+    release = min(dates.values(), default=0)
+    changed = sorted(name for name, date in dates.items() if date != release)
+    # One tarball made at one moment: were the dates others, they would say nothing.
+    if len(changed) > len(dates) / 2:
+        raise LabError(f"{Path(deb).name}: the dates of its files do not tell which Debian has changed")
+    return changed
+
+
 def version(repository, commit):
     """Of the kernel in a commit, as 7.3.4."""
     makefile = git(repository, "show", f"{commit}:Makefile")
@@ -105,20 +147,7 @@ def _package():
     known = resolve(REPOSITORY, f"refs/base/{pinned['sha256']}")
     if known:
         return _meant(_base(known, pinned["package"]))
-    debs = CACHE / "downloads"
-    deb = debs / f"{pinned['package']}_{pinned['package-version']}_all.deb"
-    if deb.exists() and _sha256(deb) != pinned["sha256"]:
-        deb.unlink()
-    if not deb.exists():
-        deb, version = apt.download(pinned["package"], pinned["package-version"],
-                                    pinned["suite"], debs)
-        if version != pinned["package-version"]:
-            say(f"warning: {pinned['package']} {pinned['package-version']} is gone "
-                f"from {pinned['suite']}, using {version}")
-        elif _sha256(deb) != pinned["sha256"]:
-            deb.unlink()
-            raise LabError(f"{deb.name}: wrong checksum, kernel/base wants "
-                           f"{pinned['sha256'][:16]}...; thrown away")
+    deb = package()
     return _meant(_base(_from_file(deb), deb.name))
 
 
@@ -152,12 +181,18 @@ def _import(key, label, opened):
     ref = f"refs/base/{key}"
     if not resolve(REPOSITORY, ref):
         files.need_space(CACHE, 2)
-        try:
-            with opened() as tar:
-                _fast_import(tar, ref, Progress(f"unpacking {label}"))
-        except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
-            raise LabError(f"cannot unpack {label}: {error}") from None
+        with _reading(label), opened() as tar:
+            _fast_import(tar, ref, Progress(f"unpacking {label}"))
     return resolve(REPOSITORY, ref)
+
+
+@contextlib.contextmanager
+def _reading(label):
+    """Whatever is wrong with an archive is an error that names it."""
+    try:
+        yield
+    except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as error:
+        raise LabError(f"cannot unpack {label}: {error}") from None
 
 
 @contextlib.contextmanager
@@ -184,6 +219,11 @@ def _package_content(path):
     raise LabError(f"{path.name}: no kernel source in it")
 
 
+def _name(member):
+    """In the tree: without the folder that the archive puts around it."""
+    return member.name.removeprefix("./").partition("/")[2]
+
+
 def _fast_import(tar, ref, progress):
     """Stream the archive into one commit: no file is written but the pack."""
     importer = subprocess.Popen(
@@ -193,7 +233,7 @@ def _fast_import(tar, ref, progress):
     try:
         out.write(f"commit {ref}\ncommitter {IDENTITY}\ndata 5\nbase\n\n".encode())
         for count, member in enumerate(tar):
-            _, _, name = member.name.removeprefix("./").partition("/")
+            name = _name(member)
             if member.issym():
                 mode, data = "120000", member.linkname.encode()
             elif member.isreg():

@@ -4,11 +4,12 @@ import mailbox
 import re
 import shutil
 import subprocess
+import tarfile
 from email.utils import getaddresses
 
 import pytest
 from conftest import ROOT
-from lab import patches, series, tree
+from lab import patches, series, source, tree, upstream
 from lab.git import git
 
 LETTER = "Version: 1\nSubject: mm: {}\n\nWhat it is good for.\n\n{{{{base}}}}\n"
@@ -138,7 +139,7 @@ def letters(toy):
 
 
 def test_base_beside_linux_itself(mails, tmp_path):
-    """The letter says what was compared, and for as long as the series and its base are those."""
+    """The letter says what was compared, for as long as the base is that one."""
     linux = tmp_path / "linux"
     shutil.copytree(mails.source, linux)
     assert mails.run("series").returncode == 0
@@ -148,12 +149,67 @@ def test_base_beside_linux_itself(mails, tmp_path):
     (linux / "page.c").write_text("another one\n")
     mails.commit(linux, "not Debian's")
     assert mails.run("series", "--upstream", linux).returncode == 0
-    assert "these differ from Linux 7.3.4: page.c." in letters(mails)
+    assert "Of the 1 files of it that the whole series touches, these differ from Linux 7.3.4: page.c." \
+        in letters(mails)
     (mails.linux / "Makefile").write_text((mails.linux / "Makefile").read_text() + "# more\n")
     mails.commit(mails.linux, "mm: touch one more")
     assert mails.run("export").returncode == 0
     assert mails.run("series", "second-part").returncode == 0
+    assert "Of the 2 files of it that the whole series touches, these differ from Linux 7.3.4: page.c." \
+        in letters(mails)
+    record = mails.path / "kernel/upstream"
+    record.write_text(re.sub(r"(?m)^base .*$", "base 0123456789", record.read_text()))
+    assert mails.run("series", "second-part").returncode == 0
     assert "was not checked" in letters(mails)
+
+
+def package(folder, source, later):
+    """Like Debian's: the source, of which the files in `later` were patched after the release."""
+    (folder / "DEBIAN").mkdir(parents=True)
+    (folder / "DEBIAN/control").write_text("Package: linux-source-7.3\nVersion: 7.3.4-1\nArchitecture: all\n"
+                                           "Maintainer: Toys <toys@example.org>\nDescription: toy\n")
+    (folder / "usr/src").mkdir(parents=True)
+
+    def dated(member):
+        member.mtime = 1000 + 500 * (member.name.partition("/")[2] in later)
+        return None if "/.git" in member.name else member
+
+    with tarfile.open(folder / "usr/src/linux-source-7.3.tar.xz", "w:xz") as tar:
+        tar.add(source, "linux-source-7.3", filter=dated)
+    deb = folder.with_suffix(".deb")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", folder, deb], check=True,
+                   stdout=subprocess.DEVNULL)
+    return deb
+
+
+@pytest.mark.parametrize("later, said", [
+    (["Makefile"], "of the 1 files of it that the whole series touches Debian's patches have changed none; "
+                   "the files are all as in Linux 7.3.4."),
+    (["page.c"], "Debian's patches have changed page.c; the others are as in Linux 7.3.4.")])
+def test_base_by_the_dates_in_its_package(mails, tmp_path, later, said):
+    deb = package(tmp_path / "package", mails.source, later)
+    mails.env["SOURCE"] = str(deb)
+    shutil.rmtree(mails.path / "build")
+    result = mails.run("series", "--upstream", deb)
+    assert result.returncode == 0, result.stderr
+    assert said in letters(mails)
+    assert (mails.path / "kernel/upstream").read_text().splitlines()[2:] == ["by dates", *later]
+
+
+def test_dates_of_another_package(mails, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(mails.source, other)
+    (other / "page.c").write_text("another one\n")
+    deb = package(tmp_path / "package", other, ["page.c"])
+    assert "package.deb: build/linux is not made of this package" in mails.refused("series", "--upstream", deb)
+
+
+def test_dates_that_say_nothing(mails, tmp_path):
+    deb = package(tmp_path / "package", mails.source, ["Makefile", "scripts/get_maintainer.pl"])
+    mails.env["SOURCE"] = str(deb)
+    shutil.rmtree(mails.path / "build")
+    assert "the dates of its files do not tell" in mails.refused("series", "--upstream", deb)
+    assert not (mails.path / "kernel/upstream").exists()
 
 
 def test_linux_of_another_version(mails, tmp_path):
@@ -200,6 +256,18 @@ def test_mails_are_complete(written, name):
         assert addresses(mail, "To") and "linux-kernel@vger.kernel.org" in addresses(mail, "Cc")
     everybody = addresses(letter, "To") | addresses(letter, "Cc")
     assert all(addresses(mail, "To") <= everybody for mail in mails)
+
+
+def test_letters_say_which_files_debian_has_changed():
+    """What kernel/upstream says is about this base."""
+    assert "was not checked" not in upstream.statement(source.pin())
+
+
+@pytest.mark.part("mails")
+def test_dates_in_the_package_are_as_recorded():
+    """Of Debian's package, all of whose files are looked at."""
+    changed = source.changed_by_debian(source.package())
+    assert changed == upstream.RECORD.read_text().splitlines()[3:]
 
 
 @pytest.mark.part("mails")
