@@ -27,11 +27,14 @@ def _off(symbols):
 
 
 def of_x86():
-    """{name: lines} of all combinations that Kconfig allows."""
+    """
+    {name: lines} of all combinations that Kconfig allows; what changes from one to the next is mostly
+    something that few files depend on, so that the others need not be compiled again.
+    """
     found = {}
-    for hotplug, compaction, cma, balloon, offline in product(
-            reversed(HOTPLUG), (True, False), (True, False),
-            ("balloons that migrate", "balloons", None), (True, False)):
+    for hotplug, compaction, cma, offline, balloon in product(
+            reversed(HOTPLUG), (True, False), (True, False), (True, False),
+            ("balloons that migrate", "balloons", None)):
         on = {symbol for symbol in HOTPLUG[hotplug] if symbol}
         on |= {symbol for symbol, is_on in (("COMPACTION", compaction), ("CMA", cma)) if is_on}
         migration = "MEMORY_HOTREMOVE" in on or compaction or cma
