@@ -57,14 +57,24 @@ def missing(name, config, machine, paths):
     [(object, function)]: functions that only files of the series define, that one of the objects
     `paths` calls, and that none of them has. So a kernel of this configuration does not link.
     """
-    folder = kernel.objects_of(name, config)
+    folder, root = kernel.objects_of(name, config), kernel.BUILD / name
     # A test may stand in an ifdef of its Makefile; nobody calls tests.
     paths = [path for path in paths if not path.startswith("mm/tests/") or (folder / path).exists()]
     defined = {symbol for path in paths for symbol in _nm(machine, folder / path, "--defined-only")}
-    owned = _functions(kernel.BUILD / name, machine)
+    touched = [path for path in sources(machine) if (root / path).exists()]
+    owned = {symbol for path in touched for symbol in _functions(root / path)}
     return [(path, symbol) for path in paths
             for symbol in _nm(machine, folder / path, "--undefined-only")
-            if symbol in owned and symbol not in defined]
+            if symbol in owned and symbol not in defined and not _others(root, machine, touched, symbol)]
+
+
+def _others(root, machine, touched, symbol):
+    """The .c files for this architecture that define a function and that the series does not touch."""
+    folders = [path.name for path in root.iterdir() if path.is_dir() and path.name != "arch"
+               and not path.name.startswith(("obj-", "."))]
+    found = subprocess.run(["grep", "-rlw", "--include=*.c", symbol, *folders, f"arch/{machine.source}"],
+                           cwd=root, capture_output=True, text=True).stdout.split()
+    return [path for path in found if path not in touched and symbol in _functions(root / path)]
 
 
 def _nm(machine, path, which):
@@ -73,15 +83,7 @@ def _nm(machine, path, which):
     return output.split()
 
 
-def _functions(root, machine):
-    """
-    Names of what the .c files of the series define that is not static. Not those of other architectures: here,
-    that function may be in a file that the series does not touch.
-    """
-    found = set()
-    for path in sources(machine):
-        if (root / path).exists():
-            text = (root / path).read_text(errors="replace")
-            found |= set(re.findall(r"^(?!static\b|extern\b)\w[\w \t*]*?\b(\w+)\([^;{}]*\)\n\{",
-                                    text, re.M))
-    return found
+def _functions(path):
+    """Names of what a .c file defines that is not static."""
+    return re.findall(r"^(?!static\b|extern\b)\w[\w \t*]*?\b(\w+)\([^;{}]*\)\n\{",
+                      path.read_text(errors="replace"), re.M)

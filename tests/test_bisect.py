@@ -180,6 +180,9 @@ def test_function_that_nobody_has(built, monkeypatch):
     assert objects.missing("x", "x", x86, ["mm/a.o", "mm/b.o"]) == []
     assert objects.missing("x", "x", x86, ["mm/b.o"]) == [("mm/b.o", "given")]
     assert objects.missing("x", "x", x86, ["mm/c.o"]) == [("mm/c.o", "far")]
+    # a file of the architecture has its own instead of the one that an ifdef of mm/ has left out
+    (built / "arch/x86/given.c").write_text("void given(void)\n{\n}\n")
+    assert objects.missing("x", "x", x86, ["mm/b.o"]) == []
     # another architecture has its own, which the series does not touch
     assert objects.missing("x", "x", riscv, ["mm/c.o"]) == []
     # one that an ifdef of the Makefile has left out
