@@ -43,6 +43,7 @@ def _enabled(root, path, on):
     else:
         name = path.name + ("" if path.suffix else "/")
     text = re.sub(r"\\\n", " ", makefile.read_text())
+    text = text.replace("$(BITS)", "64" if "CONFIG_64BIT" in on else "32")
     for variable, words in re.findall(r"^\s*([^\s:+=]+)\s*[:+]?=(.*)$", text, re.M):
         if name in words.split():
             symbol = re.search(r"\$\((CONFIG_\w+)\)$", variable)

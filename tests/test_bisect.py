@@ -169,6 +169,18 @@ def test_objects_by_the_makefiles(built, monkeypatch):
     assert objects.of("x", "x", None) == ["mm/a.o", "drivers/d/d.o", "drivers/d/part.o"]
 
 
+def test_objects_of_an_architecture_of_two_sizes(built, monkeypatch):
+    monkeypatch.setattr(objects, "sources", lambda machine: ["arch/x86/mm/init_32.c", "arch/x86/mm/init_64.c"])
+    (built / "arch/x86/mm").mkdir()
+    (built / "arch/x86/mm/Makefile").write_text("obj-y := fault.o init_$(BITS).o\n")
+    (built / "arch/x86/Kbuild").write_text("obj-y += mm/\n")
+    for bits in ("32", "64"):
+        (built / f"arch/x86/mm/init_{bits}.c").touch()
+    assert objects.of("x", "x", None) == ["arch/x86/mm/init_32.o"]
+    (built / ".config").write_text("CONFIG_64BIT=y\n")
+    assert objects.of("x", "x", None) == ["arch/x86/mm/init_64.o"]
+
+
 def test_function_that_nobody_has(built, monkeypatch):
     x86, riscv = (SimpleNamespace(source=source) for source in ("x86", "riscv"))
     monkeypatch.setattr(objects, "files", lambda *patterns: ["mm/a.c", "mm/b.c", "arch/x86/far.c"])
