@@ -204,11 +204,13 @@ static void contig_zeroed(struct kunit *test)
 {
 	const unsigned long nr_pages = MAX_ORDER_NR_PAGES;
 	struct page *page;
+	unsigned long i;
 
 	page = alloc_offline_pages_contig(nr_pages, GFP_KERNEL, numa_mem_id(),
 					  NULL);
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	memset(page_address(page), 0x5a, nr_pages << PAGE_SHIFT);
+	for (i = 0; i < nr_pages; i++)
+		memset(page_address(page + i), 0x5a, PAGE_SIZE);
 	free_offline_page_range(page_to_pfn(page), nr_pages);
 
 	page = alloc_offline_pages_contig(nr_pages, GFP_KERNEL | __GFP_ZERO,
