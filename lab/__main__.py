@@ -139,7 +139,8 @@ def parser():
 
     command = add(lint, "checkpatch, the Coccinelle rule, Python and shell checks, round trip of kernel/")
     command.add_argument("--full", action="store_true",
-                         help="sparse, Sphinx and kernel-doc as well, for which kernels are built")
+                         help="sparse, gcc with W=1, Sphinx, kernel-doc and the kernel's own "
+                              "Coccinelle rules as well")
 
     command = add(bench, "count the instructions of each flow, on stock and with the series")
     command.add_argument("pattern", nargs="?", help="only the guests with this in their name")

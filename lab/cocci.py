@@ -1,12 +1,16 @@
-"""Coccinelle: the rule of the series that finds code going around the offline page interface."""
+"""Coccinelle: the rule of the series that finds code going around the offline page
+interface, and the other rules of the kernel."""
 
+import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 from lab import host, tree
 from lab.errors import LabError
 from lab.git import git
 from lab.paths import BUILD
+from lab.progress import Progress
 
 RULE = "scripts/coccinelle/api/offline_page.cocci"
 # What a file has that has anything to do with it. mm/ may do what the rule finds elsewhere.
@@ -25,11 +29,43 @@ def findings(paths, directory):
     rule = tree.LINUX / RULE
     if not rule.exists():
         raise LabError(f"the series has no {RULE}")
-    result = subprocess.run(
-        ["spatch", "--very-quiet", "--no-show-diff", "-D", "report", "--no-includes",
-         "--include-headers", "--cocci-file", rule, *paths],
-        cwd=directory, capture_output=True, text=True, errors="replace")
-    if result.returncode or result.stderr.strip():
-        raise LabError(f"spatch: {(result.stderr.strip().splitlines() or ['failed'])[0]}")
+    output = _spatch(rule, ["--no-includes", "--include-headers"], paths, directory)
     return [(match[1], int(match[2]), match[3]) for match in
-            re.finditer(r"^(\S+?):(\d+):\S+ WARNING: (.*)$", result.stdout, re.M)]
+            re.finditer(r"^(\S+?):(\d+):\S+ WARNING: (.*)$", output, re.M)]
+
+
+def findings_of_the_kernel(paths):
+    """[(file, line, what)] that the other rules of the kernel, each with the options that it names, say
+    about files of build/linux."""
+    host.need_tools("spatch")
+    rules = [rule for rule in sorted((tree.LINUX / "scripts/coccinelle").rglob("*.cocci"))
+             if rule != tree.LINUX / RULE and re.search(r"^virtual .*\breport\b", rule.read_text(), re.M)
+             and "script:ocaml" not in rule.read_text()]      # two, for which OCaml would be needed
+    if not rules:
+        raise LabError("the kernel has no Coccinelle rules")
+    def report(rule):
+        options = re.search(r"^// Options:(.*)$", rule.read_text(), re.M)
+        output = _spatch(rule, options[1].split() if options else [], paths, tree.LINUX)
+        return {(match[1], int(match[2]), f"{rule.name}: {match[3]}") for match in
+                re.finditer(r"^(\S+?):(\d+):\S+ (.*)$", output, re.M)}
+
+    progress = Progress("coccinelle")
+    found = set()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for count, said in enumerate(pool.map(report, rules), 1):
+            found |= said
+            progress.tick(f"{count} of {len(rules)} rules")
+    progress.done()
+    return sorted(found)
+
+
+def _spatch(rule, options, paths, directory):
+    """What a rule reports."""
+    result = subprocess.run(
+        ["spatch", "--very-quiet", "--no-show-diff", "-D", "report", *options, "--cocci-file", rule, *paths],
+        cwd=directory, capture_output=True, text=True, errors="replace")
+    # A file that it cannot do is no failure to spatch; warnings are about the rule.
+    problems = [line for line in result.stderr.splitlines() if line and not line.startswith("warning: ")]
+    if result.returncode or problems:
+        raise LabError(f"spatch: {rule.name}: {(problems or ['failed'])[0]}")
+    return result.stdout

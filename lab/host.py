@@ -14,17 +14,18 @@ BUILD = TREE + ["build-essential", "flex", "bison", "bc", "perl", "libelf-dev",
                 "libssl-dev", "ccache"]
 GUEST = BUILD + [*X86.packages, "busybox-static"]
 PICTURE = ["librsvg2-bin", "fonts-dejavu-core"]
-LINT = BUILD + ["sparse", "shellcheck", "python3-pyflakes", "mandoc", "coccinelle"]
+LINT = BUILD + ["shellcheck", "python3-pyflakes", "mandoc", "coccinelle"]
 DOCS = ["python3-sphinx"]
+CROSS = {name: [package for package in arch.packages if package.startswith("gcc-")]
+         for name, arch in ARCHS.items()}
 MODEL = ["build-essential", "spin"]
 BENCH = GUEST + ["gnuplot-nox"]
 
 PACKAGES = {
     "tree": TREE, "export": TREE, "build": BUILD, "boot": GUEST,
-    "demo": GUEST + PICTURE, "bench": BENCH, "lint": LINT + DOCS,
+    "demo": GUEST + PICTURE, "bench": BENCH, "lint": LINT + DOCS + CROSS["powerpc"],
     "series": TREE + ["perl"], "rebase": TREE,
-    "bisect": GUEST + [package for arch in ARCHS.values() for package in arch.packages
-                       if package.startswith("gcc-")],
+    "bisect": GUEST + sum(CROSS.values(), []),
     "check": sorted({*GUEST, *PICTURE, *LINT, *MODEL, "python3-pytest"}),
 }
 

@@ -1,32 +1,28 @@
 """Everything that can be said about the sources without booting them."""
 
-import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from lab import checkpatch, cocci, docs, export, files, host, kernel, patches, touched, tree
+from lab import checkpatch, cocci, docs, export, host, kernel, patches, sparse, touched, tree
 from lab.errors import LabError
 from lab.git import GitError, git
 from lab.paths import GUEST, KERNEL, OFFMAP, ROOT, TESTS, shown
 from lab.progress import say
 
 EXCEPTIONS = KERNEL / "checkpatch-exceptions"
-CONFIGS = ("guest", "debug")
 
 
 def lint(full=False):
     """
-    Run the checks, each to its end; return the exit code. What takes minutes, or needs built kernels, is
-    only run with `full`.
+    Run the checks, each to its end; return the exit code. What takes minutes is only run with `full`.
     """
-    host.need_tools("mandoc", "perl", "shellcheck", "sparse")
+    host.need_tools("mandoc", "perl", "shellcheck")
     tree.make("linux")
     checks = [patches_checked, exported, mutations_apply, symbols_known, python, shell, man_pages,
               coccinelle]
     if full:
-        checks += [documents, sparse]
+        checks += [documents, warnings, rules_of_the_kernel]
     found = 0
     # Nearly all of the time goes to other programs: one beside the other.
     pool = ThreadPoolExecutor()
@@ -122,28 +118,18 @@ def documents():
         yield f"{path}:{line or ''}: {message}"
 
 
-def sparse():
-    """sparse over the files that the series touches"""
-    lines_of = touched.functions("*.c")
-    compiled = {config: [] for config in CONFIGS}
-    kernel.build("linux", "guest")
-    for path in sorted(lines_of):
-        for config in CONFIGS:
-            if (kernel.objects_of("linux", config) / path).with_suffix(".o").exists():
-                compiled[config].append(path)
-                break
-        else:
-            say(f"lint: sparse: {path} is compiled neither in {' nor in '.join(CONFIGS)}")
-    for config, paths in compiled.items():
-        if not paths:
-            continue
-        objects = [str(Path(path).with_suffix(".o")) for path in paths]
-        with files.locked(kernel.objects_of("linux", config) / ".lock"):
-            log = kernel.make("sparse", "linux", config, "C=2", *objects)
-        for line in dict.fromkeys(log.read_text(errors="replace").splitlines()):
-            match = re.match(r"(?:\.\./)?(\S+?):(\d+):\d+: (?:warning|error): ", line)
-            if match and any(int(match[2]) in lines for lines in lines_of.get(match[1], ())):
-                yield line.removeprefix("../")
+def warnings():
+    """sparse, and gcc with W=1, over the functions that the series touches"""
+    for path, line, message in sparse.findings():
+        yield f"{path}:{line}: {message}"
+
+
+def rules_of_the_kernel():
+    """the kernel's own Coccinelle rules, over the functions that the series touches"""
+    lines_of = touched.functions("*.c", "*.h")
+    for path, line, what in cocci.findings_of_the_kernel(sorted(lines_of)):
+        if any(line in lines for lines in lines_of.get(path, ())):
+            yield f"{path}:{line}: {what}"
 
 
 def _output(command, cwd=None):
