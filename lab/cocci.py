@@ -3,8 +3,11 @@ interface, and the other rules of the kernel."""
 
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from lab import host, tree
 from lab.errors import LabError
@@ -43,16 +46,22 @@ def findings_of_the_kernel(paths):
              and "script:ocaml" not in rule.read_text()]      # two, for which OCaml would be needed
     if not rules:
         raise LabError("the kernel has no Coccinelle rules")
-    def report(rule):
+
+    def report(rule, folder):
         options = re.search(r"^// Options:(.*)$", rule.read_text(), re.M)
-        output = _spatch(rule, options[1].split() if options else [], paths, tree.LINUX)
+        output = _spatch(rule, options[1].split() if options else [],
+                         ["-I", tree.LINUX / "include", "--dir", "."], folder)
         return {(match[1], int(match[2]), f"{rule.name}: {match[3]}") for match in
-                re.finditer(r"^(\S+?):(\d+):\S+ (.*)$", output, re.M)}
+                re.finditer(r"^(?:\./)?(\S+?):(\d+):\S+ (.*)$", output, re.M)}
 
     progress = Progress("coccinelle")
     found = set()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for count, said in enumerate(pool.map(report, rules), 1):
+    # Files that are named are all one to spatch, those of a folder are looked at one by one.
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path in paths:
+            (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tree.LINUX / path, Path(folder) / path)
+        for count, said in enumerate(pool.map(lambda rule: report(rule, folder), rules), 1):
             found |= said
             progress.tick(f"{count} of {len(rules)} rules")
     progress.done()
