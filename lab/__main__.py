@@ -189,6 +189,9 @@ def main():
         say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
+        # timeout(1) sends a second one, which would hit what is waited for at the end.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         say("interrupted")
         return 130
     except OSError as error:
