@@ -157,7 +157,7 @@ def parser():
 
     command = add(bisect, "try each patch by itself, and the tip in many configurations")
     command.add_argument("pattern", nargs="?", help="only steps with this in their name, which "
-                                                    "starts with off:, boot: or tip:")
+                                                    "starts with off:, boot:, warn: or tip:")
     command.add_argument("--steps", type=int, metavar="N", help="only so many now")
     command.add_argument("--again", action="store_true", help="those that failed, too")
 

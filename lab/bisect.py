@@ -1,6 +1,6 @@
 """
 Does each patch of the series leave a kernel that compiles with everything off, and one that boots and
-passes its own tests with everything on? Does the tip compile in every configuration that matters?
+passes its own tests with everything on? Does it add a warning of sparse or of gcc with W=1? Does the tip compile in every configuration that matters?
 docs/results/bisect.json has the verdicts: each is written as soon as it is there, and counts for as long
 as what was compiled stays the same, so that a run goes on where the last one ended, and a changed patch
 costs only those from it on.
@@ -13,7 +13,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from lab import combinations, kernel, kunit, objects, tree
+from lab import combinations, kernel, kunit, objects, sparse, touched, tree
 from lab.errors import LabError
 from lab.files import write
 from lab.git import git
@@ -31,7 +31,7 @@ MACHINE = ("no space left", "terminated", "killed", "disk full", "cannot allocat
 
 @dataclass(frozen=True)
 class Step:
-    kind: str           # off, boot or tip
+    kind: str           # off, boot, warn or tip
     name: str           # the patch, or the combination
     commit: str
     config: str         # the fragment
@@ -85,13 +85,15 @@ def steps():
         yield Step("off", names[commit], commit, "off")
     for commit in commits:
         yield Step("boot", names[commit], commit, "on")
+    for commit in commits:
+        yield Step("warn", names[commit], commit, sparse.CONFIGS[0])
 
 
 def _verdict(step):
     """ok, or what is wrong."""
     tree.at(step.commit)
     try:
-        {"off": _off, "boot": _boot, "tip": _tip}[step.kind](step)
+        {"off": _off, "boot": _boot, "warn": _warn, "tip": _tip}[step.kind](step)
     except LabError as error:
         if any(word in str(error).lower() for word in MACHINE):
             raise
@@ -111,6 +113,13 @@ def _boot(step):
     image = kernel.objects_of("bisect", step.config) / kernel.arch_of(step.config).image
     kernel.make("build", "bisect", step.config, image.name)
     kunit.check("bisect", image)
+
+
+def _warn(step):
+    """The .c files that it touches give no warning that stock does not give."""
+    found = sparse.findings("bisect", touched.files("*.c", by=step.commit))
+    if found:
+        raise LabError("; ".join(f"{path}:{line}: {message}" for path, line, message in found))
 
 
 def _tip(step):
@@ -168,13 +177,15 @@ def _table(record, all_steps):
              "for the series as it is.", ""]
     done = {kind: {step.name: record.get(key, {}).get("result", "\N{EN DASH}")
                    for key, step in all_steps.items() if step.kind == kind}
-            for kind in ("off", "boot", "tip")}
+            for kind in ("off", "boot", "warn", "tip")}
     for kind, found in done.items():
         good = sum(result == "ok" for result in found.values())
         bad = sum(result not in ("ok", "\N{EN DASH}") for result in found.values())
         lines.append(f"- {kind}: {good} good, {bad} bad, {len(found) - good - bad} not run")
-    lines += ["", "| patch | off: compiles | boot: with everything on, boots and passes its tests |", "|---|---|---|"]
-    lines += [f"| {name} | {result} | {done['boot'][name]} |" for name, result in done["off"].items()]
+    lines += ["", "| patch | off: compiles | boot: with everything on, boots and passes its tests | "
+                  "warn: no new warning |", "|---|---|---|---|"]
+    lines += [f"| {name} | {result} | {done['boot'][name]} | {done['warn'][name]} |"
+              for name, result in done["off"].items()]
     lines += ["", "| configuration of the tip | compiles, would link |", "|---|---|"]
     lines += [f"| {name} | {result} |" for name, result in done["tip"].items()]
     return "\n".join(lines) + "\n"

@@ -119,7 +119,7 @@ def documents():
 
 
 def warnings():
-    """sparse, and gcc with W=1, over the functions that the series touches"""
+    """sparse, and gcc with W=1, over the files that the series touches"""
     for path, line, message in sparse.findings():
         yield f"{path}:{line}: {message}"
 

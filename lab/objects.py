@@ -5,19 +5,12 @@ import re
 import subprocess
 from pathlib import Path
 
-from lab import kernel, tree
-from lab.git import git
-
-
-def files(*patterns):
-    """All files of the tip, but those that the series removes."""
-    return git(tree.LINUX, "diff", "--name-only", "--no-renames", "--diff-filter=AM", tree.BASE,
-               "HEAD", "--", *patterns).split()
+from lab import kernel, touched
 
 
 def sources(machine):
     """The .c files that an architecture can have."""
-    return [path for path in files("*.c")
+    return [path for path in touched.files("*.c")
             if not path.startswith("arch/") or path.startswith(f"arch/{machine.source}/")]
 
 

@@ -1,5 +1,6 @@
-"""sparse, and gcc with W=1, over what the series touches: what they say that they did not say before it."""
+"""sparse, and gcc with W=1, over the files that the series touches: what they say that stock does not."""
 
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -13,31 +14,42 @@ SUITE = "forky"
 CONFIGS = ("warnings", "ppc64le")
 
 
-def findings():
-    """[(path, line, message)] in the functions that the series touches, but what stock has as well."""
-    lines_of = touched.functions("*.c", "*.h")
-    left = {path for path in lines_of if path.endswith(".c") and not path.startswith("tools/")}
+def findings(name="linux", paths=None):
+    """[(path, line, message)] about all .c files of the series, or `paths`, in a tree as it is."""
+    left = {path for path in (touched.files("*.c") if paths is None else paths)
+            if path.endswith(".c") and not path.startswith("tools/")}
     found = []
     for config in CONFIGS:
-        kernel.configure("linux", config)
+        if not left:
+            break
+        kernel.configure(name, config)
         here = sorted(left.intersection(str(Path(path).with_suffix(".c")) for path in
-                                        objects.of("linux", config, kernel.arch_of(config))))
+                                        objects.of(name, config, kernel.arch_of(config))))
         left -= set(here)
-        said = {key: place for key, place in _said("linux", config, here).items()
-                if any(place[1] in lines for lines in lines_of.get(place[0], ()))}
-        before = _before(config, said, here)
+        said = _said(name, config, here)
+        before = _stock(config).says_of(here) if said else {}
         found += [(path, line, key[-1]) for key, (path, line) in said.items() if key not in before]
     return sorted(found) + [(path, 1, "none of the configurations compiles it") for path in sorted(left)]
 
 
-def _before(config, said, paths):
-    """What stock says, if there is anything to be compared with it."""
-    paths = [path for path in paths if path not in touched.added()]
-    if not said or not paths:
-        return {}
-    tree.make("stock")
-    kernel.configure("stock", config)
-    return _said("stock", config, paths)
+class _Stock:
+    """What stock says in one configuration, found out for each file once."""
+
+    def __init__(self, config):
+        self.config, self.compiled, self.said = config, set(), {}
+
+    def says_of(self, paths):
+        new = set(paths) - self.compiled
+        self.compiled |= new
+        if new:
+            tree.make("stock")
+            kernel.configure("stock", self.config)
+            self.said |= _said("stock", self.config, sorted(
+                path for path in new if (kernel.BUILD / "stock" / path).exists()))
+        return self.said
+
+
+_stock = functools.cache(_Stock)
 
 
 def _said(name, config, paths):

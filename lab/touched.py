@@ -16,10 +16,20 @@ def lines(*patterns):
     return _ranges("--no-function-context", *patterns)
 
 
+def files(*patterns, by=None):
+    """The files that the series, or the commit `by`, adds or changes."""
+    return _names("AM", *patterns, by=by)
+
+
 def added(*patterns):
     """The files that the base does not have."""
-    return set(git(tree.LINUX, "diff", "--no-renames", "--name-only", "--diff-filter=A", _base(),
-                   "HEAD", "--", *patterns).splitlines())
+    return set(_names("A", *patterns))
+
+
+def _names(which, *patterns, by=None):
+    since, until = (f"{by}^", by) if by else (_base(), "HEAD")
+    return git(tree.LINUX, "diff", "--no-renames", "--name-only", f"--diff-filter={which}", since, until,
+               "--", *patterns).splitlines()
 
 
 def _base():

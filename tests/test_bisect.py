@@ -5,7 +5,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from lab import bisect, combinations, kernel, kunit, objects, tree
+from lab import bisect, combinations, kernel, kunit, objects, sparse, touched, tree
 from lab.errors import LabError
 from lab.git import git
 
@@ -59,6 +59,7 @@ def bisected(tmp_path, monkeypatch):
     return Bisected(tmp_path / "linux", monkeypatch)
 
 
+VERDICT = bisect._verdict
 OFF = ["off: first", "off: second", "off: third"]
 
 
@@ -82,7 +83,7 @@ def test_failure_is_told_and_remembered(bisected, monkeypatch):
     bisected.bad["off: second"] = "mm/b.c:1: error: no such thing"
     assert bisected.run("off:") == (1, OFF)
     assert "off: second: mm/b.c:1: error: no such thing" in " ".join(said)
-    assert "| second | mm/b.c:1: error: no such thing | \N{EN DASH} |" in bisect.TABLE.read_text()
+    assert "| second | mm/b.c:1: error: no such thing | \N{EN DASH} | \N{EN DASH} |" in bisect.TABLE.read_text()
     assert bisected.run("off:") == (1, [])
     bisected.bad.clear()
     assert bisected.run("off:", None, True) == (0, ["off: second"])
@@ -124,6 +125,21 @@ def test_machine_that_fails_is_no_verdict(monkeypatch):
     said = "build bisect-off: cc1: fatal error: No space left on device"
     with pytest.raises(LabError):
         bisect._verdict(step)
+
+
+def test_warnings_are_asked_for_what_the_patch_touches(bisected, monkeypatch):
+    asked = []
+
+    def findings(name, paths):
+        asked.append((name, paths))
+        return [(path, 7, "dubious") for path in paths if path == "mm/b.c"]
+
+    monkeypatch.setattr(sparse, "findings", findings)
+    monkeypatch.setattr(tree, "at", lambda commit: None)
+    monkeypatch.setattr(bisect, "_verdict", VERDICT)
+    assert bisected.run("warn:")[0] == 1
+    assert asked == [("bisect", ["mm/a.c"]), ("bisect", ["mm/b.c"]), ("bisect", [])]
+    assert bisected.results() == {"warn: first": "ok", "warn: second": "mm/b.c:7: dubious", "warn: third": "ok"}
 
 
 # The configurations of the tip
@@ -183,7 +199,7 @@ def test_objects_of_an_architecture_of_two_sizes(built, monkeypatch):
 
 def test_function_that_nobody_has(built, monkeypatch):
     x86, riscv = (SimpleNamespace(source=source) for source in ("x86", "riscv"))
-    monkeypatch.setattr(objects, "files", lambda *patterns: ["mm/a.c", "mm/b.c", "arch/x86/far.c"])
+    monkeypatch.setattr(touched, "files", lambda *patterns: ["mm/a.c", "mm/b.c", "arch/x86/far.c"])
     monkeypatch.setattr(objects, "_nm", lambda machine, path, which: {
         ("a.o", "--defined-only"): ["given"], ("b.o", "--undefined-only"): ["given", "printk"],
         ("c.o", "--undefined-only"): ["far"],
