@@ -98,11 +98,27 @@ def test_offline_pages_are_not_saved(vm, swap):
     assert sum(counts(vm.run("pagestate"))) == 0
 
 
-def test_poisoned_page_is_not_saved(vm, swap):
-    """A read of a page with an error in hardware can end the kernel: it is left out as well."""
+def poison(vm):
+    """One of the pages in use: a page of the kernel, which only gets the mark."""
     vm.run(f"insmod /lib/modules/filled_pages.ko pages={PAGES}")
     pfn = int(vm.run("cat /sys/module/filled_pages/parameters/used_pfn"))
     vm.call(f"echo {pfn:#x} >/sys/kernel/debug/hwpoison/corrupt-pfn")
     assert flags_of(vm, pfn) & HWPOISON_FLAG
+    return pfn
+
+
+def test_poisoned_page_that_is_in_use_is_saved(vm, swap):
+    """Its owner knows nothing of the error, and finds what was there."""
+    poison(vm)
     hibernate(vm)
-    assert saved(swap)["used"] == PAGES - 1
+    assert saved(swap) == {"used": PAGES}
+
+
+def test_poisoned_page_that_nobody_has_is_not_saved(vm, swap):
+    """A read of a page with an error in hardware can end the kernel."""
+    pfn = poison(vm)
+    vm.run("rmmod filled_pages")
+    assert flags_of(vm, pfn) & HWPOISON_FLAG
+    hibernate(vm)
+    assert saved(swap) == {}
+    assert flags_of(vm, pfn) & HWPOISON_FLAG

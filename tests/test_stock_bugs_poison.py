@@ -15,16 +15,16 @@ MEMORY = "/sys/devices/system/memory"
 UNPOISON = "/sys/kernel/debug/hwpoison/unpoison-pfn"
 OFFLINE, ZSMALLOC = "f1", "f6"
 BALLOON = OFFLINE if TREE == "stock" else "f9"
-BUDDY_FLAG, HWPOISON_FLAG = 1 << 10, 1 << 19     # of /proc/kpageflags
+LRU_FLAG, BUDDY_FLAG, HWPOISON_FLAG = 1 << 5, 1 << 10, 1 << 19     # of /proc/kpageflags
 
 pytestmark = pytest.mark.part("stock-bugs", default=True)
 
 
-@pytest.fixture(scope="module")
-def guest():
+@pytest.fixture(scope="module", params=[""], ids=[""])
+def guest(request):
     """Without allocation profiling: on stock its warning would hide the others."""
-    guest = Guest("stock-bugs-poison", "memhp_default_state=online_movable sysctl.vm.mem_profiling=never",
-                  modules=["marked_chunk"], args=["-device", "virtio-balloon-pci,id=b0"])
+    guest = Guest("stock-bugs-poison", "memhp_default_state=online_movable sysctl.vm.mem_profiling=never "
+                  f"{request.param}", modules=["marked_chunk"], args=["-device", "virtio-balloon-pci,id=b0"])
     yield guest
     guest.stop()
 
@@ -136,6 +136,41 @@ def test_page_freed_while_poisoned_is_unpoisoned(memory, block, zram):
     memory.vm.run("echo 1 >/sys/block/zram0/reset")
     unpoison(memory, pfn)
     goes_and_comes(memory, block)
+
+
+PAGE_OWNER = pytest.mark.parametrize("guest", ["page_owner=on"], indirect=True, ids=["page_owner"])
+
+
+def counts_some(memory):
+    """Page owner counts the pages of each stack that allocates some, and one more: never none."""
+    return "refcount went to 0" not in memory.vm.run("dmesg")
+
+
+@PAGE_OWNER
+def test_page_freed_while_poisoned_is_counted_once(memory, block, zram):
+    pfn = some_page(memory, block, ZSMALLOC)
+    hard_poison(memory, pfn)
+    memory.vm.run("echo 1 >/sys/block/zram0/reset")
+    unpoison(memory, pfn)
+    assert counts_some(memory)
+
+
+@pytest.fixture
+def file_page(memory, block):
+    """The PFN of a page of a file."""
+    memory.vm.run("mkdir -p /tmp/files && mount -t tmpfs none /tmp/files && "
+                  "dd if=/dev/zero of=/tmp/files/data bs=1M count=32 2>/dev/null")
+    first = block * BLOCK // PAGE
+    yield next(pfn for pfn in range(first, first + BLOCK // PAGE, 256) if flags(memory, pfn) & LRU_FLAG)
+    memory.vm.run("umount /tmp/files")
+
+
+@PAGE_OWNER
+def test_soft_offlined_page_is_counted_once(memory, file_page):
+    """It is freed when it has been migrated, and once more when it is unpoisoned."""
+    soft_offline(memory, file_page)
+    unpoison(memory, file_page)
+    assert counts_some(memory)
 
 
 def test_poisoned_offline_page(memory):

@@ -12,6 +12,7 @@ from test_stock_bugs_poison import BUDDY_FLAG, HWPOISON_FLAG, MEMORY, PAGE, flag
 from test_virtio_mem import pin_page, wait_for
 
 PAGES = BLOCK // PAGE
+HUGE_FLAG = 1 << 17     # of /proc/kpageflags
 
 pytestmark = pytest.mark.part("stock-bugs", default=True)
 
@@ -197,28 +198,56 @@ def last_free_page(memory, block):
                 if flags(memory, pfn) & BUDDY_FLAG)
 
 
-def test_block_is_removed_while_an_error_is_handled(memory, block, repeat, stop):
-    """The page was found online, and is free: nobody has a reference to it."""
-    before = memory.poisoned_pages()
-    pfn = last_free_page(memory, block)
-    # once, as soon as the module is there
-    pid = repeat("sleep 0.1; ! grep -qs live /sys/module/page_reader/initstate || "
-                 f"{{ echo {pfn * PAGE:#x} >{MEMORY}/hard_offline_page; kill -STOP $$; }} 2>/dev/null")
-    error = stop("page_reader", pid=pid, start_pfn=pfn, nr_pages=1, argument=0,
-                 function=address(memory, "take_page_off_buddy"))
-    # The driver would not take a poisoned page.
-    offlining = memory.vm.start(f"hotplug offline {block} 120")
+POISONING = ("sleep 0.1; ! grep -qs live /sys/module/page_reader/initstate || "
+             "{{ echo {address:#x} >{file}; kill -STOP $$; }} 2>/dev/null")
+
+
+def offlining_waited(memory, block, stopped):
+    """Try to remove the block before the task goes on; whether that was not possible."""
+    offlining = memory.vm.start(f"hotplug offline {block} 120")     # the driver would not take a poisoned page
     wait_for(lambda: memory.block_states()[block] == "offline" or
              offlining_waits(memory, "memory_failure_wait"), timeout=100)
     waited = memory.block_states()[block] == "going-offline"
     if not waited:
         assert is_removed(memory, block, seconds=60)
-    error.go_on()
+    stopped.go_on()
     assert offlining.wait(60)[0] == 0
-    assert waited
+    return waited
+
+
+def test_block_is_removed_while_an_error_is_handled(memory, block, repeat, stop):
+    """The page was found online, and is free: nobody has a reference to it."""
+    before = memory.poisoned_pages()
+    pfn = last_free_page(memory, block)
+    # once, as soon as the module is there
+    pid = repeat(POISONING.format(address=pfn * PAGE, file=f"{MEMORY}/hard_offline_page"))
+    error = stop("page_reader", pid=pid, start_pfn=pfn, nr_pages=1, argument=0,
+                 function=address(memory, "take_page_off_buddy"))
+    assert offlining_waited(memory, block, error)
     assert memory.poisoned_pages() == before + 1
     memory.resize(0)
     assert memory.poisoned_pages() == before
+
+
+@pytest.fixture
+def huge_page(memory, block):
+    """The PFN of a hugetlb folio in use in the block."""
+    vm = memory.vm
+    vm.run("echo 1 >/proc/sys/vm/nr_hugepages && mkdir -p /tmp/huge && mount -t hugetlbfs none /tmp/huge && "
+           "fallocate -l 2M /tmp/huge/file")
+    yield next(pfn for pfn in range(block * PAGES, (block + 1) * PAGES, 512) if flags(memory, pfn) & HUGE_FLAG)
+    vm.run("rm /tmp/huge/file && umount /tmp/huge && echo 0 >/proc/sys/vm/nr_hugepages")
+
+
+def test_block_is_removed_while_a_huge_page_is_soft_offlined(memory, block, huge_page, repeat, stop):
+    """It was migrated, and nobody has a reference any more: the page is looked for in the buddy next."""
+    before = memory.poisoned_pages()
+    pid = repeat(POISONING.format(address=huge_page * PAGE, file=f"{MEMORY}/soft_offline_page"))
+    poisoning = stop("page_reader", pid=pid, start_pfn=huge_page, nr_pages=1, argument=0,
+                     function=address(memory, "__page_handle_poison"))
+    assert offlining_waited(memory, block, poisoning)
+    assert memory.poisoned_pages() == before
+    memory.resize(0)
 
 
 def test_range_goes_offline_before_it_is_allocated(memory, block, stop):

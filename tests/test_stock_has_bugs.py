@@ -17,6 +17,7 @@ SYMPTOMS = {
     "test_poisoned_balloon_page": "EINTR",
     "test_poisoned_zsmalloc_page": "EINTR",
     "test_page_freed_while_poisoned_is_unpoisoned": "EINTR",
+    "test_soft_offlined_page_is_counted_once": "counts_some",
     # or the zone has -1 pages, and the next allocation is the last
     "test_poisoned_offline_page": r"assert \d+ == \(?\d+|System is deadlocked on memory",
     "test_poisoned_huge_page": "EINTR",
@@ -30,6 +31,7 @@ SYMPTOMS = {
     "test_error_that_is_counted_while_its_block_goes": r"assert \d+ == \d+",
     "test_block_is_removed_while_compaction_scans_it": "unable to handle page fault",
     "test_block_is_removed_while_an_error_is_handled": "unable to handle page fault",
+    "test_block_is_removed_while_a_huge_page_is_soft_offlined": "unable to handle page fault",
     "test_range_goes_offline_before_it_is_allocated": "unable to handle page fault",
     "test_page_is_poisoned_before_compaction_uses_it": rf"assert \d+ == {HWPOISON_FLAG}",
     "test_poisoned_folio_that_is_never_split": "EINTR",

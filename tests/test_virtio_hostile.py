@@ -23,7 +23,7 @@ def results(request):
     size = HIDDEN_SIZE >> 20
     return kunit_module.run(
         MODULE, only=f"virtio_hostile*.{os.path.commonprefix(chosen)}*", memory="1536M", timeout=1800, append=(
-            "kunit.timeout=1200 memhp_default_state=online_movable "
+            "kunit.timeout=1200 memhp_default_state=online_movable memory_hotplug.memmap_on_memory=1 "
             f"memmap={size}M%{HIDDEN:#x}-1"),
         parameters=f"hotadd={HIDDEN:#x} hotadd_size={HIDDEN_SIZE} seed={SEED}")
 

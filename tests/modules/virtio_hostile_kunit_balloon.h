@@ -23,6 +23,9 @@ static struct {
 	unsigned long limit;
 	unsigned int served[FAKE_QUEUES];
 	bool stalled[FAKE_QUEUES];	/* buffers are not given back */
+	/* The free chunks that it was told of last. */
+	unsigned long chunks[32];
+	unsigned int nr_chunks;
 	bool hurries;	/* gives buffers back unread: they may hold something else by now */
 	int stats_head;			/* of the buffer with statistics, -1: the driver has it */
 	const char *wrong;		/* the first thing that the driver did wrong */
@@ -80,6 +83,13 @@ static void balloon_pages(struct vringh_kiov *iov, bool inflate)
 	}
 }
 
+static void balloon_chunks(const struct vringh_kiov *iov)
+{
+	balloon.nr_chunks = min_t(unsigned int, iov->used, ARRAY_SIZE(balloon.chunks));
+	for (int i = 0; i < balloon.nr_chunks; i++)
+		balloon.chunks[i] = PHYS_PFN((unsigned long)iov->iov[i].iov_base);
+}
+
 static void balloon_serve(struct fake_virtio *dev, struct fake_queue *queue, u16 head)
 {
 	const unsigned int index = queue->vq->index;
@@ -88,6 +98,8 @@ static void balloon_serve(struct fake_virtio *dev, struct fake_queue *queue, u16
 	balloon.served[index]++;
 	if (index == INFLATE || index == DEFLATE)
 		balloon_pages(&queue->out, index == INFLATE);
+	if (index == REPORTS)
+		balloon_chunks(&queue->in);
 	if (balloon.stalled[index])
 		return;
 	if (index == STATS && !dev->hasty) {

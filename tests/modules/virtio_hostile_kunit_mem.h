@@ -35,7 +35,7 @@ struct mem_answer {
 
 static struct {
 	struct fake_virtio virtio;
-	/* Pages that the driver may take for plugged: it was told so. */
+	/* Pages that the driver may take for plugged: it was told so, and knows nothing else. */
 	DECLARE_BITMAP(told, MEM_MAX_PAGES);
 	unsigned int requests;
 	bool silent;		/* it does nothing, and answers nothing */
@@ -114,6 +114,7 @@ static void mem_serve(struct fake_virtio *dev, struct fake_queue *queue, u16 hea
 	struct mem_answer answer = { .len = sizeof(struct virtio_mem_resp), .id = head };
 	struct virtio_mem_resp resp = {};
 	struct virtio_mem_req req;
+	bool good, told;
 	u64 addr, size;
 	u16 type;
 
@@ -122,22 +123,28 @@ static void mem_serve(struct fake_virtio *dev, struct fake_queue *queue, u16 hea
 		return;
 	}
 	mem.requests++;
-	if (mem.silent)
-		return;
 	type = le16_to_cpu(req.type);
 	addr = le64_to_cpu(req.u.plug.addr);
 	size = le16_to_cpu(req.u.plug.nb_blocks) * le64_to_cpu(mem_config()->block_size);
 	answer.type = type == VIRTIO_MEM_REQ_UNPLUG_ALL ? VIRTIO_MEM_RESP_ACK :
 		      mem_change(addr, size, type == VIRTIO_MEM_REQ_PLUG);
-	if (mem.lie && answer.type == VIRTIO_MEM_RESP_ACK)
+	good = answer.type == VIRTIO_MEM_RESP_ACK;
+	if (mem.lie && good)
 		mem.lie(type, &answer);
 
-	if (answer.type == VIRTIO_MEM_RESP_ACK && answer.len) {
+	told = !mem.silent && answer.len && answer.id == head &&
+	       answer.type <= VIRTIO_MEM_RESP_ERROR;
+	if (good && told && answer.type == VIRTIO_MEM_RESP_ACK) {
 		if (type == VIRTIO_MEM_REQ_UNPLUG_ALL)
 			mem_tell_all_unplugged();
 		else
 			mem_tell(addr, size, type == VIRTIO_MEM_REQ_PLUG);
+	} else if (good && !told && type == VIRTIO_MEM_REQ_UNPLUG) {
+		/* For all that the driver knows, it is gone. */
+		mem_tell(addr, size, false);
 	}
+	if (mem.silent)
+		return;
 	resp.type = cpu_to_le16(answer.type);
 	resp.u.state.state = cpu_to_le16(answer.state);
 	if (answer.len && !fake_copy(&queue->in, &resp, sizeof(resp), true))
@@ -263,6 +270,23 @@ static void mem_resize(struct kunit *test, u64 size)
 	KUNIT_EXPECT_TRUE_MSG(test, mem_wait(size), "the device is to have %#llx, and has %#lx",
 			      size, mem_told() * PAGE_SIZE);
 	expect_mem(test);
+}
+
+/* Until the driver has removed the blocks that it has nothing of. */
+static void expect_mem_removed(struct kunit *test)
+{
+	const unsigned long nr = PHYS_PFN(memory_block_size_bytes());
+	const unsigned long timeout = jiffies + FAKE_PATIENCE;
+	unsigned long first = 0;
+
+	while (first < PHYS_PFN(hotadd_size) && time_before(jiffies, timeout)) {
+		if (pfn_to_online_page(PHYS_PFN(hotadd) + first) &&
+		    find_next_bit(mem.told, first + nr, first) == first + nr)
+			msleep(20);
+		else
+			first += nr;
+	}
+	KUNIT_EXPECT_GE(test, first, PHYS_PFN(hotadd_size));
 }
 
 /* The device goes, and all of its memory has gone before. */

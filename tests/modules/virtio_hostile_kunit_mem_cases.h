@@ -492,7 +492,7 @@ static void pull_out(struct kunit *test)
 
 /*
  * The driver stops to wait for an answer, which is a lie or, without one, does not
- * come. What it had, it still has.
+ * come. What it had, it still has, but what it has asked to be unplugged.
  */
 static void break_ring(struct kunit *test, void (*lie)(u16 request, struct mem_answer *answer))
 {
@@ -512,6 +512,7 @@ static void break_ring(struct kunit *test, void (*lie)(u16 request, struct mem_a
 			expect_mem_settles(test);
 		else
 			pull_out(test);
+		expect_mem_removed(test);
 		mem_unplug(test);
 		mem_remove(test);
 	}
@@ -547,7 +548,8 @@ static void test_index_runs_ahead(struct kunit *test)
 
 static void lie_twice(u16 request, struct mem_answer *answer)
 {
-	answer->type = VIRTIO_MEM_RESP_BUSY;
+	/* The driver may see the first one only, or none. */
+	answer->type = VIRTIO_MEM_RESP_ERROR + 1;
 	fake_answer(&mem.virtio.queues[0], answer->id, sizeof(struct virtio_mem_resp));
 }
 
@@ -562,18 +564,22 @@ static void test_removed_by_surprise(struct kunit *test)
 	break_ring(test, NULL);
 }
 
-/* Memory that somebody else has added, where the device says to have its own: it stays offline. */
+/*
+ * Memory that somebody else has added, where the device says to have its own: it stays
+ * offline. Its struct pages may be in itself, as those of a DIMM.
+ */
 static void test_memory_of_others_in_the_region(struct kunit *test)
 {
+	const mhp_t flags[] = { MHP_NONE, MHP_NONE, MHP_MEMMAP_ON_MEMORY };
 	const unsigned long size = memory_block_size_bytes();
 	const u64 addr = hotadd + hotadd_size - size;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < ARRAY_SIZE(flags); i++) {
 		mem_good();
 		KUNIT_ASSERT_TRUE(test, mem_plug());
 		if (i)
 			mem_resize(test, 10 * MEM_UNIT);
-		KUNIT_ASSERT_EQ(test, add_memory(0, addr, size, MHP_NONE), 0);
+		KUNIT_ASSERT_EQ(test, add_memory(0, addr, size, flags[i]), 0);
 		expect_mem(test);
 		KUNIT_EXPECT_EQ(test, offline_and_remove_memory(addr, size), 0);
 		expect_mem(test);
@@ -686,6 +692,7 @@ static void mem_nonsense(struct kunit *test)
 		(unsigned long)test->param_value, mem.requests, mem_told());
 	mem_end_nonsense(test);
 	expect_mem_settles(test);
+	expect_mem_removed(test);
 	mem_unplug(test);
 	mem_remove(test);
 	expect_mem_works(test);
