@@ -120,8 +120,11 @@ def documents():
 
 def warnings():
     """sparse, and gcc with W=1, over the files that the series touches"""
-    for path, line, message in sparse.findings():
+    found, left = sparse.findings()
+    for path, line, message in found:
         yield f"{path}:{line}: {message}"
+    for path in left:
+        yield f"{path}: none of the configurations compiles it"
 
 
 def rules_of_the_kernel():

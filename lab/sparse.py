@@ -15,7 +15,10 @@ CONFIGS = ("warnings", "ppc64le")
 
 
 def findings(name="linux", paths=None):
-    """[(path, line, message)] about all .c files of the series, or `paths`, in a tree as it is."""
+    """
+    About all .c files of the series, or `paths`, in a tree as it is: [(path, line, message)], and those that
+    none of the configurations compiles.
+    """
     left = {path for path in (touched.files("*.c") if paths is None else paths)
             if path.endswith(".c") and not path.startswith("tools/")}
     found = []
@@ -23,13 +26,18 @@ def findings(name="linux", paths=None):
         if not left:
             break
         kernel.configure(name, config)
-        here = sorted(left.intersection(str(Path(path).with_suffix(".c")) for path in
-                                        objects.of(name, config, kernel.arch_of(config))))
-        left -= set(here)
-        said = _said(name, config, here)
-        before = _stock(config).says_of(here) if said else {}
-        found += [(path, line, key[-1]) for key, (path, line) in said.items() if key not in before]
-    return sorted(found) + [(path, 1, "none of the configurations compiles it") for path in sorted(left)]
+        here = left.intersection(str(Path(path).with_suffix(".c")) for path in
+                                 objects.of(name, config, kernel.arch_of(config)))
+        left -= here
+        found += new(name, config, here)
+    return sorted(found), sorted(left)
+
+
+def new(name, config, paths):
+    """The same about files in one configuration, which make compiles even if nothing there selects them."""
+    said = _said(name, config, sorted(paths))
+    before = _stock(config).says_of(paths) if said else {}
+    return [(path, line, key[-1]) for key, (path, line) in said.items() if key not in before]
 
 
 class _Stock:

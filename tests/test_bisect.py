@@ -132,14 +132,19 @@ def test_warnings_are_asked_for_what_the_patch_touches(bisected, monkeypatch):
 
     def findings(name, paths):
         asked.append((name, paths))
-        return [(path, 7, "dubious") for path in paths if path == "mm/b.c"]
+        return [(path, 7, "dubious") for path in paths if path == "mm/b.c"], [path for path in paths if path == "mm/a.c"]
 
+    def new(name, config, paths):
+        return [(path, 9, "nothing selects it yet") for path in paths]
+
+    monkeypatch.setattr(sparse, "new", new)
     monkeypatch.setattr(sparse, "findings", findings)
     monkeypatch.setattr(tree, "at", lambda commit: None)
     monkeypatch.setattr(bisect, "_verdict", VERDICT)
     assert bisected.run("warn:")[0] == 1
     assert asked == [("bisect", ["mm/a.c"]), ("bisect", ["mm/b.c"]), ("bisect", [])]
-    assert bisected.results() == {"warn: first": "ok", "warn: second": "mm/b.c:7: dubious", "warn: third": "ok"}
+    assert bisected.results() == {"warn: first": "mm/a.c:9: nothing selects it yet",
+                                  "warn: second": "mm/b.c:7: dubious", "warn: third": "ok"}
 
 
 # The configurations of the tip

@@ -44,7 +44,7 @@ def compiled(tmp_path, monkeypatch):
 def test_what_is_new(compiled):
     compiled.logs["linux"] += "".join(f"../mm/a.c:{line}:5: warning: dubious\n" for line in (1, 2, 3, 3))
     compiled.logs["stock"] += "mm/a.c:1:5: warning: dubious\n"
-    assert sparse.findings() == [("mm/a.c", 1, "dubious"), ("mm/a.c", 3, "dubious")]
+    assert sparse.findings() == ([("mm/a.c", 1, "dubious"), ("mm/a.c", 3, "dubious")], [])
     assert [(name, words[-2:]) for name, words in compiled.made] == [
         ("linux", ("mm/a.o", "mm/b.o")), ("stock", ("W=1", "mm/a.o"))]
     assert "CHECK=loader sparse" in compiled.made[0][1] and "C=2" in compiled.made[0][1]
@@ -55,22 +55,22 @@ def test_files_of_one_patch(compiled):
     compiled.logs["linux"] += "mm/a.c:2:5: warning: dubious\n"
     compiled.logs["stock"] += "mm/a.c:1:5: warning: dubious\n"
     for _ in range(2):
-        assert sparse.findings("linux", ["mm/a.c", "tools/c.c"]) == []
+        assert sparse.findings("linux", ["mm/a.c", "tools/c.c"]) == ([], [])
         for name in TEXTS:
             (kernel.BUILD / name / "obj/mm/a.o").touch()
     assert [(name, words[-2:]) for name, words in compiled.made] == [
         (name, ("W=1", "mm/a.o")) for name in ("linux", "stock", "linux")]
-    assert sparse.findings("linux", []) == []
+    assert sparse.findings("linux", []) == ([], [])
 
 
 def test_nothing_to_compare(compiled):
-    assert sparse.findings() == []
+    assert sparse.findings() == ([], [])
     assert [name for name, _ in compiled.made] == ["linux"]
 
 
 def test_file_that_is_not_compiled(compiled):
     compiled.objects = ["mm/a.o"]
-    assert sparse.findings() == [("mm/b.c", 1, "none of the configurations compiles it")]
+    assert sparse.findings() == ([], ["mm/b.c"])
 
 
 def test_sparse_that_was_not_run(compiled):
