@@ -7,8 +7,11 @@
 
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/kernel_stat.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
+#include <linux/umh.h>
+#include <linux/vmstat.h>
 
 #include "balloon_count.h"
 #include "fake_virtio.h"

@@ -157,6 +157,40 @@ static void test_hints_are_not_taken(struct kunit *test)
 	expect_balloon_works(test);
 }
 
+/* What the kernel has spent its time with, in nanoseconds. */
+static u64 system_time(void)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		sum += kcpustat_cpu(cpu).cpustat[CPUTIME_SYSTEM];
+	return sum;
+}
+
+/* Nor does it as long as the device is there, once it cannot take them any more. */
+static void test_hints_are_not_taken_when_broken(struct kunit *test)
+{
+	u64 spent;
+
+	start_balloon(test, ALL_FEATURES);
+	balloon.stalled[HINTS] = true;
+	balloon_say(&balloon_config()->free_page_hint_cmd_id, 1000);
+	balloon_changed();
+	for (int i = 0; i < 100 && READ_ONCE(balloon.served[HINTS]) < balloon.virtio.queue_size / 2; i++)
+		msleep(100);
+	spent = system_time();
+	msleep(2000);
+	KUNIT_EXPECT_GT(test, system_time() - spent, NSEC_PER_SEC);
+	virtio_break_device(&balloon.virtio.vdev);
+	msleep(500);
+	spent = system_time();
+	msleep(2000);
+	KUNIT_EXPECT_LT(test, system_time() - spent, NSEC_PER_SEC);
+	balloon_unplug(test);
+	expect_balloon_works(test);
+}
+
 static void test_queues_are_short(struct kunit *test)
 {
 	for (u16 size = 1; size <= 4; size *= 2) {
@@ -256,6 +290,50 @@ static void test_bad_ids_of_stats(struct kunit *test)
 static void test_bad_ids_of_hints(struct kunit *test)
 {
 	break_balloon_at_once_and_later(test, HINTS);
+}
+
+static int compact_memory(void)
+{
+	char *argv[] = { "/bin/sh", "-c", "echo 1 > /proc/sys/vm/compact_memory", NULL };
+
+	return call_usermodehelper(argv[0], argv, NULL, UMH_WAIT_PROC);
+}
+
+static unsigned long nr_migrated(void)
+{
+	static unsigned long events[NR_VM_EVENT_ITEMS];
+
+	all_vm_events(events);
+	return events[BALLOON_MIGRATE];
+}
+
+/* A page that is migrated is inflated before another one is deflated: both, or none. */
+static void test_pages_of_a_broken_balloon_are_migrated(struct kunit *test)
+{
+	static const unsigned int queues[] = { INFLATE, DEFLATE };
+
+	for (int i = 0; i < ARRAY_SIZE(queues); i++) {
+		unsigned int served[FAKE_QUEUES];
+		unsigned long migrated;
+
+		memset(&breach, 0, sizeof(breach));
+		breach.queue = queues[i];
+		breach.id = 16;
+		start_balloon(test, ALL_FEATURES);
+		balloon_resize(test, 40000);
+		balloon_resize(test, 5000);
+		balloon.lie = lie_about_the_ring;
+		balloon_request(queues[i] == DEFLATE ? 4990 : 5010);
+		msleep(500);
+		memcpy(served, balloon.served, sizeof(served));
+		migrated = nr_migrated();
+		KUNIT_EXPECT_EQ(test, compact_memory(), 0);
+		KUNIT_EXPECT_GT(test, nr_migrated(), migrated);
+		KUNIT_EXPECT_EQ(test, balloon.served[INFLATE], served[INFLATE]);
+		KUNIT_EXPECT_EQ(test, balloon.served[DEFLATE], served[DEFLATE]);
+		balloon_unplug(test);
+	}
+	expect_balloon_works(test);
 }
 
 /* What has been reported, to any device, is not reported again until it was in use. */
@@ -404,12 +482,14 @@ static struct kunit_case virtio_hostile_balloon_cases[] = {
 	KUNIT_CASE_SLOW(test_stats_all_the_time),
 	KUNIT_CASE_SLOW(test_hints_with_any_id),
 	KUNIT_CASE_SLOW(test_hints_are_not_taken),
+	KUNIT_CASE_SLOW(test_hints_are_not_taken_when_broken),
 	KUNIT_CASE_SLOW(test_queues_are_short),
 	KUNIT_CASE_SLOW(test_bad_ids_while_inflating),
 	KUNIT_CASE_SLOW(test_bad_ids_while_deflating),
 	KUNIT_CASE_SLOW(test_bad_ids_of_stats),
 	KUNIT_CASE_SLOW(test_bad_ids_of_hints),
 	KUNIT_CASE_SLOW(test_bad_ids_of_reports),
+	KUNIT_CASE_SLOW(test_pages_of_a_broken_balloon_are_migrated),
 	KUNIT_CASE_SLOW(test_balloon_removed_by_surprise),
 	KUNIT_CASE_PARAM(test_balloon_nonsense, next_round),
 	{}

@@ -11,7 +11,6 @@
 #include <linux/ioport.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
-#include <linux/umh.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_mem.h>
 
