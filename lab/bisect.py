@@ -129,7 +129,6 @@ def _tip(step):
     kernel.configure("bisect", step.config, step.more)
     paths = objects.of("bisect", step.config, machine)
     # Whole directories where the architecture is another one; the combinations differ in little.
-    kernel.make("build", "bisect", step.config, "prepare")
     kernel.make("build", "bisect", step.config, *(paths if step.more else _folders(paths)))
     for path, symbol in objects.missing("bisect", step.config, machine, paths):
         raise LabError(f"{path} calls {symbol}(), which nobody has here")
