@@ -23,8 +23,9 @@ from lab.progress import say
 RECORD = ROOT / "docs/results/bisect.json"
 TABLE = RECORD.with_suffix(".md")
 
-# What a kernel is not made of
+# What a kernel is not made of; without KUnit, not of these tests either.
 ELSEWHERE = ("Documentation", "MAINTAINERS")
+TESTS = "mm/tests"
 # A failure of the machine says nothing about a patch.
 MACHINE = ("no space left", "terminated", "killed", "disk full", "cannot allocate memory")
 
@@ -144,14 +145,21 @@ def _key(step):
     """What decides about the verdict: the sources, the configuration, the compiler."""
     machine = kernel.arch_of(step.config)
     compiler = _compiler(machine)
-    return hashlib.sha256("\n".join([*_sources(step.commit), compiler, step.kind, step.name,
-                                     kernel.fragments(step.config), step.more]).encode()).hexdigest()
+    fragments = kernel.fragments(step.config)
+    sources = _sources(step.commit, step.kind == "warn" or "CONFIG_KUNIT=y" in fragments)
+    return hashlib.sha256("\n".join([*sources, compiler, step.kind, step.name, fragments,
+                                     step.more]).encode()).hexdigest()
 
 
 @functools.cache
-def _sources(commit):
-    return [line for line in git(tree.LINUX, "ls-tree", commit).splitlines()
-            if line.partition("\t")[2] not in ELSEWHERE]
+def _sources(commit, with_tests):
+    found = git(tree.LINUX, "ls-tree", commit).splitlines()
+    without = ELSEWHERE
+    if not with_tests:
+        folder = TESTS.partition("/")[0]
+        found += git(tree.LINUX, "ls-tree", commit, f"{folder}/").splitlines()
+        without += (folder, TESTS)
+    return [line for line in found if line.partition("\t")[2] not in without]
 
 
 @functools.cache

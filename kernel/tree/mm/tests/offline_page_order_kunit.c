@@ -5,11 +5,11 @@
  */
 #include <kunit/test.h>
 #include <linux/gfp.h>
+#include <linux/kthread.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/offline_page.h>
 #include <linux/prandom.h>
-#include <linux/workqueue.h>
 
 #include "../internal.h"
 #include "../offline_page.h"
@@ -115,12 +115,12 @@ static void orders_are_split_by_users(struct kunit *test)
 }
 
 struct freer {
-	struct work_struct work;
+	struct kthread_work work;
 	unsigned long pfn;
 };
 
 /* Every second part of 4 pages is its own. */
-static void free_parts(struct work_struct *work)
+static void free_parts(struct kthread_work *work)
 {
 	struct freer *freer = container_of(work, struct freer, work);
 	unsigned long pfn;
@@ -129,25 +129,36 @@ static void free_parts(struct work_struct *work)
 		free_offline_page_range(pfn, 4);
 }
 
+KUNIT_DEFINE_ACTION_WRAPPER(destroy_worker, kthread_destroy_worker,
+			    struct kthread_worker *);
+
 /* Two free parts of the same order at once, and do not know of each other. */
 static void orders_are_split_at_once(struct kunit *test)
 {
+	struct kthread_worker *workers[2];
 	struct freer freers[2];
-	int round, i;
+	int round, i, rc;
+
+	/* A workqueue may create a thread meanwhile, from what was just freed. */
+	for (i = 0; i < 2; i++) {
+		workers[i] = kthread_run_worker(0, "kunit_freer/%d", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, workers[i]);
+		rc = kunit_add_action_or_reset(test, destroy_worker,
+					       workers[i]);
+		KUNIT_ASSERT_EQ(test, rc, 0);
+	}
 
 	for (round = 0; round < 200; round++) {
 		const unsigned long pfn = take_pages(test, 64);
 
 		set_offline_page_range_skippable(pfn, 64);
 		for (i = 0; i < 2; i++) {
-			INIT_WORK_ONSTACK(&freers[i].work, free_parts);
+			kthread_init_work(&freers[i].work, free_parts);
 			freers[i].pfn = pfn + 4 * i;
-			queue_work(system_unbound_wq, &freers[i].work);
+			kthread_queue_work(workers[i], &freers[i].work);
 		}
-		for (i = 0; i < 2; i++) {
-			flush_work(&freers[i].work);
-			destroy_work_on_stack(&freers[i].work);
-		}
+		for (i = 0; i < 2; i++)
+			kthread_flush_work(&freers[i].work);
 		expect_freed(test, pfn, 64);
 	}
 }
