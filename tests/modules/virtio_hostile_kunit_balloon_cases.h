@@ -177,7 +177,7 @@ static void test_hints_are_not_taken_when_broken(struct kunit *test)
 	balloon.stalled[HINTS] = true;
 	balloon_say(&balloon_config()->free_page_hint_cmd_id, 1000);
 	balloon_changed();
-	for (int i = 0; i < 100 && READ_ONCE(balloon.served[HINTS]) < balloon.virtio.queue_size / 2; i++)
+	for (int waited = 0; waited < 100 && READ_ONCE(balloon.served[HINTS]) < 8; waited++)
 		msleep(100);
 	spent = system_time();
 	msleep(2000);
@@ -294,9 +294,11 @@ static void test_bad_ids_of_hints(struct kunit *test)
 
 static int compact_memory(void)
 {
-	char *argv[] = { "/bin/sh", "-c", "echo 1 > /proc/sys/vm/compact_memory", NULL };
+	static const char * const argv[] = {
+		"/bin/sh", "-c", "echo 1 >/proc/sys/vm/compact_memory", NULL
+	};
 
-	return call_usermodehelper(argv[0], argv, NULL, UMH_WAIT_PROC);
+	return call_usermodehelper(argv[0], (char **)argv, NULL, UMH_WAIT_PROC);
 }
 
 static unsigned long nr_migrated(void)
