@@ -101,6 +101,17 @@ def test_changed_patch_is_tried_again(bisected):
     assert set(bisected.results()) == set(OFF)      # no word about what is gone
 
 
+def test_changed_kunit_test_is_tried_where_it_counts(bisected):
+    for kind in ("off:", "boot:", "warn:"):
+        bisected.run(kind)
+    git(bisected.folder, "reset", "--quiet", "--hard", "HEAD~1")
+    (bisected.folder / "mm/tests").mkdir()
+    bisected.commit("third", "mm/tests/c.c")
+    assert bisected.run("off:") == (0, [])      # without KUnit
+    assert bisected.run("boot:") == (0, ["boot: third"])
+    assert bisected.run("warn:") == (0, ["warn: third"])
+
+
 def test_changed_configuration_is_tried_again(bisected, monkeypatch):
     bisected.run("off:")
     monkeypatch.setattr(kernel, "fragments", lambda config: f"CONFIG_{config}=y\n")
