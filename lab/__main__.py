@@ -88,7 +88,7 @@ def parser():
                     "count,\nand the lab that builds, boots and proves it.",
         epilog="environment:\n"
                "  OFFLINE_PAGES_CACHE  where downloads, the base kernel and ccache are kept\n"
-               "                       (~/.cache/offline-pages; about 1 GB)\n"
+               "                       (~/.cache/offline-pages; about 2 GB)\n"
                "  SOURCE               a kernel tarball or git tree instead of the package\n"
                "  ACCEL                tcg or kvm; else kvm where a probe boot proves it\n"
                "  TREE                 linux, stock or mutant: the kernel that check tests\n"
