@@ -11,7 +11,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formataddr, parseaddr
 
-from lab import patches, source, tree, upstream
+from lab import patches, source, touched, tree, upstream
 from lab.errors import LabError
 from lab.git import git
 from lab.paths import BUILD, KERNEL, ROOT, shown
@@ -57,7 +57,7 @@ def sub_series():
 
 def _write(folder, name, commits, before):
     """The mails of one sub-series, and beside the folder the mailbox of them all."""
-    fields, text = _cover(name, before)
+    fields, text = _cover(name, commits, before)
     version, subject = int(fields["Version"]), fields["Subject"]
     folder.mkdir(parents=True)
     who, address = git(tree.LINUX, "show", "-s", "--format=%an%n%ae", commits[-1]).splitlines()
@@ -117,7 +117,7 @@ def _address(mail, to, cc):
 
 # The letter
 
-def _cover(name, before):
+def _cover(name, commits, before):
     """
     (fields, text) from kernel/cover: Version, Subject and, if it is not PATCH, Prefix; {{...}} in the
     text is something that is looked up.
@@ -133,7 +133,8 @@ def _cover(name, before):
                        f"and the text")
     if not letter.isascii():
         raise LabError(f"{shown(path)}: only ASCII gets through every mailer")
-    known = {"base": lambda _: _base(before), "bench": _measured}
+    known = {"base": lambda _: _base(before), "bench": _measured,
+             "numbers": lambda paths: _numbers(paths.split(), commits)}
 
     def fill(match):
         if match[1] not in known:
@@ -149,6 +150,20 @@ def _base(before):
     pin = source.pin()
     after = f", after the sub-series {', '.join(before)}" if before else ""
     return upstream.paragraph(f"Applies to Linux {pin['version']}{after}. {upstream.statement(pin)}")
+
+
+def _numbers(paths, commits):
+    """Of the patches that touch files under one of the paths: 1, 3-5."""
+    found = [number for number, commit in enumerate(commits, 1) if touched.files(*paths, by=commit)]
+    if not found:
+        raise LabError(f"no patch of the sub-series touches {' or '.join(paths)}")
+    runs = []
+    for number in found:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first}-{last}" if first < last else f"{first}" for first, last in runs)
 
 
 def _measured(pattern):

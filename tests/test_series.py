@@ -108,7 +108,7 @@ def test_one_sub_series(mails):
     (None, "second-part has no cover letter kernel/cover/second-part"),
     ("Version: 1\n\nNo subject.\n", "it starts with Subject: and Version:"),
     ("Version: one\nSubject: x\n\nText.\n", "it starts with Subject: and Version:"),
-    ("Version: 1\nSubject: x\n\nText {{nonsense}}.\n", "{{nonsense}}: there are base, bench"),
+    ("Version: 1\nSubject: x\n\nText {{nonsense}}.\n", "{{nonsense}}: there are base, bench, numbers"),
     ("Version: 1\nSubject: x\n\nT\u00e4xt.\n", "only ASCII"),
 ])
 def test_letter_that_is_wrong(mails, text, wanted):
@@ -118,6 +118,16 @@ def test_letter_that_is_wrong(mails, text, wanted):
     letter.unlink() if text is None else letter.write_text(text)
     assert wanted in mails.refused("series")
     assert [box.read_bytes() for box in boxes(mails)] == before     # not half of the new ones
+
+
+def test_letter_with_the_numbers_of_some_patches(mails):
+    (mails.path / "kernel/series").write_text("# first\nmm-change-a-line.patch\nmm-add-a-file.patch\n")
+    letter = mails.path / "kernel/cover/first"
+    letter.write_text(LETTER.format("x") + "Of mm {{numbers mm}}, of both {{numbers page.c mm}}.\n")
+    assert mails.run("series").returncode == 0
+    assert "Of mm 2, of both 1-2." in letters(mails)
+    letter.write_text(LETTER.format("x") + "{{numbers fs lib}}\n")
+    assert "no patch of the sub-series touches fs or lib" in mails.refused("series")
 
 
 def test_what_cannot_be_mailed(mails):
@@ -246,7 +256,8 @@ def test_mailboxes_reproduce_the_tree(written, base, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_mails_are_complete(written, name):
     letter, *mails = messages(written[name])
-    assert re.match(rf"\[PATCH 0+/{len(mails)}\] ", header(letter, "Subject"))
+    prefix = "RFC PATCH" if name == "range-orders" else "PATCH"
+    assert re.match(rf"\[{prefix} 0+/{len(mails)}\] ", header(letter, "Subject"))
     assert len(mails) == sum(re.sub(r"\W+", "-", heading) == name for _, heading in patches.series())
     assert not re.search(r"\*\*\*|\{\{", letter.get_payload())
     assert "This is the first version." in letter.get_payload()
@@ -256,6 +267,16 @@ def test_mails_are_complete(written, name):
         assert addresses(mail, "To") and "linux-kernel@vger.kernel.org" in addresses(mail, "Cc")
     everybody = addresses(letter, "To") | addresses(letter, "Cc")
     assert all(addresses(mail, "To") <= everybody for mail in mails)
+
+
+@pytest.mark.part("mails")
+def test_each_fix_belongs_to_one_tree(written):
+    letter, *mails = messages(written["fixes"])
+    lines = re.findall(r"^  [A-Zmpvtx].*?  +(\d[\d, -]*)$", letter.get_payload(), re.M)
+    assert len(lines) == 8
+    numbers = [number for line in lines for first, last in re.findall(r"(\d+)(?:-(\d+))?", line)
+               for number in range(int(first), int(last or first) + 1)]
+    assert sorted(numbers) == list(range(1, len(mails) + 1))
 
 
 def test_letters_say_which_files_debian_has_changed():
