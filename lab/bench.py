@@ -2,7 +2,7 @@
 
 import time
 
-from lab import bench_growth, bench_report, kernel
+from lab import bench_growth, bench_report, bench_steps, files, kernel
 from lab.bench_flows import SETUPS
 from lab.bench_guest import CONFIG, NAMES, BenchGuest
 from lab.errors import LabError
@@ -16,19 +16,19 @@ RESULTS = ROOT / "docs" / "results"
 
 def bench(pattern=None):
     """
-    Count all flows, or those of the guests whose name has `pattern`, or "growth"; write
-    docs/results.
+    Count all flows, or those of the guests whose name has `pattern`, or "growth" or "steps";
+    write docs/results.
     """
-    if pattern == "growth":
-        growth()
+    if pattern in ("growth", "steps"):
+        {"growth": growth, "steps": steps}[pattern]()
         return
-    images = {tree: kernel.build(name, CONFIG) for tree, name in NAMES.items()}
+    images = {name: kernel.build(name, CONFIG) for name in NAMES.values()}
     setups = [setup for setup in SETUPS if not pattern or pattern in setup.name]
     if not setups:
         raise LabError(f"no guest of bench has {pattern} in its name: "
                        f"{', '.join(setup.name for setup in SETUPS)}")
     start = time.monotonic()
-    counted = {tree: count(tree, images[tree], setups) for tree in TREES}
+    counted = {tree: count(name, images[name], setups) for tree, name in NAMES.items()}
     flows = compare(counted)
     result = {"base": bench_report.versions(), "flows": flows,
               "sizes": bench_report.sizes(TREES, CONFIG)}
@@ -43,15 +43,25 @@ def bench(pattern=None):
 def growth():
     """The main flows in guests of different sizes."""
     setups = [bench_growth.setup(gib) for gib in bench_growth.SIZES]
-    flows = compare({tree: count(tree, kernel.build(name, CONFIG), setups)
+    flows = compare({tree: count(name, kernel.build(name, CONFIG), setups)
                      for tree, name in NAMES.items()})
     result = {"base": bench_report.versions(), "flows": flows}
     print(bench_growth.table(result))
     bench_growth.write(result, RESULTS)
 
 
+def steps():
+    """What each patch does of the sub-series that make the flows faster."""
+    found = bench_steps.steps()
+    setups = [setup for setup in SETUPS if setup.name in bench_steps.GUESTS]
+    text = bench_steps.table(found, bench_steps.counted(found, count, setups), bench_report.versions())
+    print(text)
+    files.write(RESULTS / "steps.md", "# What each of the faster patches does\n\n"
+                f"Written by `./run bench steps`, in instructions.\n{text}")
+
+
 def count(tree, image, setups):
-    """{flow: [Counts, one each time]}"""
+    """{flow: [Counts, one each time]} of the kernel that one of the trees has made."""
     found = {}
     for setup in setups:
         symbols = Symbols(image.parents[3] / "System.map")

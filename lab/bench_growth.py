@@ -55,10 +55,9 @@ def series(flows, flow, tree):
 
 
 def table(result):
-    base = result["base"]
     rows = [f"| {flow['name']} | {flow['stock']:,} | {flow['ours']:,} | {flow['ratio']:.2f} |"
             for flow in result["flows"]]
-    return "\n".join([f"Linux {base['linux']}, QEMU {base['qemu']}, gcc {base['gcc']}:", "",
+    return "\n".join([f"{bench_report.of(result['base'])}:", "",
                       "| flow, size of the device | stock | ours | ratio |", "|---|--:|--:|--:|", *rows])
 
 

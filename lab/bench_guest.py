@@ -37,7 +37,7 @@ class BenchGuest:
         self.vm = VM(name, image, memory=setup.memory, maxmem=setup.maxmem, slots=4, smp=1,
                      append=f"rdinit=/bin/bench {setup.append}", accelerator="tcg", timeout=900,
                      args=[*setup.args, *self._counter.arguments],
-                     modules=[modules.build(NAMES[tree], CONFIG, module) for module in setup.modules])
+                     modules=[modules.build(tree, CONFIG, module) for module in setup.modules])
 
     def __enter__(self):
         self.vm.__enter__()

@@ -10,14 +10,21 @@ from lab.bench_guest import NAMES
 from lab.errors import LabError
 from lab.kernel import objects_of
 from lab.paths import BUILD, ROOT, shown
+from lab.tree import commits
 
 
 def versions():
     """Of everything that a number depends on."""
     qemu, gcc = _output("qemu-system-x86_64", "--version"), _output("gcc", "--version")
     base = (BUILD / "base").read_text().split()[-1]
-    return {"linux": base, "qemu": re.search(r"version (\S+)", qemu)[1],
+    return {"linux": base, "patches": len(commits()), "qemu": re.search(r"version (\S+)", qemu)[1],
             "gcc": gcc.splitlines()[0].split()[-1]}
+
+
+def of(base):
+    """What versions() has found, for people."""
+    return (f"Linux {base['linux']}, {base['patches']} patches, QEMU {base['qemu']}, "
+            f"gcc {base['gcc']}")
 
 
 def sizes(trees, config):
@@ -39,7 +46,7 @@ def _output(*command):
 
 def table(result):
     """Markdown; beside instructions: loads, stores, and the longest stretch with interrupts off."""
-    base, size = result["base"], result["sizes"]
+    size = result["sizes"]
     rows = [f"| {flow['name']} | {flow['stock']:,} | {flow['ours']:,} | {flow['ratio']:.2f} "
             f"| {flow['spread']:.1%} | {ratio(flow['loads'])} | {ratio(flow['stores'])} "
             f"| {flow['masked']['stock']['instructions']:,} "
@@ -48,7 +55,7 @@ def table(result):
     rows += [f"| {name} | {stock:,} | {size['ours'][name]:,} "
              f"| {size['ours'][name] / stock:.3f} | | | | | |" for name, stock in size["stock"].items()]
     return "\n".join([
-        f"Linux {base['linux']}, QEMU {base['qemu']}, gcc {base['gcc']}:", "",
+        f"{of(result['base'])}:", "",
         "| flow | stock | ours | ratio | spread | loads | stores | irqs off, stock | irqs off, ours |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|", *rows])
 
@@ -65,8 +72,7 @@ def short_table(result):
 
 def update_readme(result, path):
     """Exchange the table, and the versions it is of."""
-    base, text = result["base"], path.read_text()
-    versions = f"Linux {base['linux']}, QEMU {base['qemu']}, gcc {base['gcc']}"
+    text, versions = path.read_text(), of(result["base"])
     text, tables = re.subn(r"\| flow \| stock \|(.*\n\|)+.*", lambda _: short_table(result), text)
     text, places = re.subn(r"(?<=counted by `\./run bench` \()Linux[^;]*", versions, text)
     if (tables, places) != (1, 1):

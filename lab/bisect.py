@@ -146,13 +146,14 @@ def _key(step):
     machine = kernel.arch_of(step.config)
     compiler = _compiler(machine)
     fragments = kernel.fragments(step.config)
-    sources = _sources(step.commit, step.kind == "warn" or "CONFIG_KUNIT=y" in fragments)
-    return hashlib.sha256("\n".join([*sources, compiler, step.kind, step.name, fragments,
+    compiled = sources(step.commit, step.kind == "warn" or "CONFIG_KUNIT=y" in fragments)
+    return hashlib.sha256("\n".join([*compiled, compiler, step.kind, step.name, fragments,
                                      step.more]).encode()).hexdigest()
 
 
 @functools.cache
-def _sources(commit, with_tests):
+def sources(commit, with_tests):
+    """What a commit is compiled from, as git ls-tree says it."""
     found = git(tree.LINUX, "ls-tree", commit).splitlines()
     without = ELSEWHERE
     if not with_tests:

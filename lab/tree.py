@@ -30,8 +30,10 @@ def make(name, named=None, force=False):
     """Bring a tree up to date with the base and the series; return its path.
 
     Work in build/linux that has not been exported is never overwritten, unless
-    by `force`.
+    by `force`. What build/bisect is made from is what at() has checked out.
     """
+    if name == "bisect" and (BISECT / ".git").exists():
+        return BISECT
     path = {"linux": LINUX, "stock": STOCK, "mutant": MUTANT}.get(name)
     if not path:
         raise LabError(f"no tree is called {name}: linux, stock or mutant")

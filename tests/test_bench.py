@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from conftest import image
-from lab import bench, bench_report
+from lab import bench, bench_report, bench_steps
 from lab.bench_count import SOURCES, Counter, Counts, Masked
 from lab.bench_flows import SETUPS
 from lab.bench_guest import CONFIG, NAMES
@@ -93,7 +93,7 @@ def test_longest_stretch_is_that_of_the_middle_run():
 
 
 def test_readme_has_the_last_table(tmp_path):
-    result = {"base": {"linux": "7.3.9", "qemu": "8.1", "gcc": "13"},
+    result = {"base": {"linux": "7.3.9", "patches": 5, "qemu": "8.1", "gcc": "13"},
               "flows": [{"name": "new", "stock": 2000, "ours": 500, "ratio": 0.25}],
               "sizes": {"stock": {"size": 1000}, "ours": {"size": 1001}}}
     path = tmp_path / "README.md"
@@ -101,12 +101,30 @@ def test_readme_has_the_last_table(tmp_path):
                     "| flow | stock | ours | ratio |\n|--|--|--|--|\n| old | 1 | 1 | 1.00 |\n\nMore.\n")
     bench_report.update_readme(result, path)
     assert path.read_text() == (
-        "Text, counted by `./run bench` (Linux 7.3.9, QEMU 8.1, gcc 13; a block).\n\n"
+        "Text, counted by `./run bench` (Linux 7.3.9, 5 patches, QEMU 8.1, gcc 13; a block).\n\n"
         "| flow | stock | ours | ratio |\n| --- | --: | --: | --: |\n| new | 2,000 | 500 | 0.25 |\n"
         "| size | 1,000 | 1,001 | 1.001 |\n\nMore.\n")
     path.write_text("No table.\n")
     with pytest.raises(LabError, match="no place"):
         bench_report.update_readme(result, path)
+
+
+def test_steps_name_what_a_patch_has_changed():
+    """Not what changes from run to run, nor functions that made little of it."""
+    def flow(total, apart, masked, **functions):
+        return {"total": total, "apart": apart, "masked": masked, "functions": functions}
+
+    flows = {"0": {"fast": flow(1000, 10, 9000, walk=600, add=400), "noisy": flow(500, 200, 0)},
+             "1": {"fast": flow(450, 10, 9000, step=50, add=400), "noisy": flow(380, 50, 0)},
+             "2": {"fast": flow(445, 10, 5000, step=45, add=400), "noisy": flow(390, 50, 0)},
+             "3": {"fast": flow(440, 10, 5000, step=40, add=400), "noisy": flow(390, 50, 0)}}
+    steps = [(number, str(int(number) - 1), f"patch {number}", "walkers") for number in "123"]
+    base = {"linux": "7.3.9", "patches": 5, "qemu": "8.1", "gcc": "13"}
+    head, first, second, third = bench_steps.table(steps, flows, base).split("\n## ")
+    assert head == "Linux 7.3.9, 5 patches, QEMU 8.1, gcc 13.\n"
+    assert first.splitlines()[6:] == ["| fast | all | 1,000 | 450 |", "| fast | `walk()` | 600 | 0 |"]
+    assert second.splitlines()[6:] == ["| fast | longest with interrupts off | 9,000 | 5,000 |"]
+    assert third.splitlines()[4:] == ["No flow changes by more than it does from run to run."]
 
 
 def test_regions_tell_what_runs_where(tmp_path):
@@ -131,7 +149,7 @@ def test_regions_tell_what_runs_where(tmp_path):
 
 @pytest.mark.part("bench")
 def test_flows_cost_less_than_on_stock():
-    counted = {name: bench.count(name, image(CONFIG, tree), SETUPS) for name, tree in NAMES.items()}
+    counted = {name: bench.count(tree, image(CONFIG, tree), SETUPS) for name, tree in NAMES.items()}
     missed = [flow for flow in bench.compare(counted) if flow["ratio"] > limit(flow) or
               flow["name"] != "boot" and flow["masked"]["ours"]["instructions"] >
               max(MASKED, 1.01 * flow["masked"]["stock"]["instructions"])]
