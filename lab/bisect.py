@@ -105,7 +105,8 @@ def _verdict(step):
 def _off(step):
     """The directories of the series compile."""
     kernel.configure("bisect", step.config)
-    kernel.make("build", "bisect", step.config, "mm/", "fs/proc/", "kernel/", "drivers/base/")
+    kernel.make("build", "bisect", step.config, "mm/", "fs/proc/", "kernel/", "drivers/base/",
+                "arch/x86/mm/")
 
 
 def _boot(step):
