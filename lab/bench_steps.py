@@ -12,7 +12,7 @@ from lab.paths import BUILD
 from lab.progress import say
 
 SUBSERIES = ("faster walkers", "range orders")
-GUESTS = ("movable", "normal", "data-normal", "requests", "ranges")
+GUESTS = ("movable", "normal", "data-normal", "ranges")
 COUNTED = BUILD / "bench" / "steps"
 
 # A flow, or a function in it, is named from this change on, or from that between two runs of it.
