@@ -16,7 +16,7 @@ GUESTS = ("movable", "normal", "data-normal", "ranges")
 COUNTED = BUILD / "bench" / "steps"
 
 # A flow, or a function in it, is named from this change on, or from that between two runs of it.
-LEAST = 0.03
+LEAST = 0.01
 
 
 def steps():
