@@ -143,7 +143,7 @@ def parser():
                               "Coccinelle rules as well")
 
     command = add(bench, "count the instructions of each flow, on stock and with the series")
-    command.add_argument("pattern", nargs="?", help="only the guests with this in their name")
+    command.add_argument("pattern", nargs="?", help="only the guests with this in their name, or growth, or steps")
 
     command = add(series, "write the series as mails: build/series")
     command.add_argument("name", nargs="?", metavar="SUB", help="only that sub-series")

@@ -22,11 +22,11 @@ def bench(pattern=None):
     if pattern in ("growth", "steps"):
         {"growth": growth, "steps": steps}[pattern]()
         return
-    images = {name: kernel.build(name, CONFIG) for name in NAMES.values()}
     setups = [setup for setup in SETUPS if not pattern or pattern in setup.name]
     if not setups:
-        raise LabError(f"no guest of bench has {pattern} in its name: "
+        raise LabError(f"{pattern} is neither growth nor steps, nor is it in the name of a guest: "
                        f"{', '.join(setup.name for setup in SETUPS)}")
+    images = {name: kernel.build(name, CONFIG) for name in NAMES.values()}
     start = time.monotonic()
     counted = {tree: count(name, images[name], setups) for tree, name in NAMES.items()}
     flows = compare(counted)

@@ -3,31 +3,33 @@
 import hashlib
 import json
 
-from lab import bench_report, bisect, files, kernel, tree
+from lab import bench_count, bench_report, bisect, files, kernel, modules, tree
 from lab.bench_guest import CONFIG
 from lab.errors import LabError
 from lab.git import git
 from lab.patches import series
-from lab.paths import BUILD
+from lab.paths import BUILD, ROOT
 from lab.progress import say
 
 SUBSERIES = ("faster walkers", "range orders")
 GUESTS = ("movable", "normal", "data-normal", "ranges")
 COUNTED = BUILD / "bench" / "steps"
 
-# A flow, or a function in it, is named from this change on, or from that between two runs of it.
-LEAST = 0.01
+# A flow is named from this change on, if it is more than what its runs are apart; functions in it from this
+# share of the flow on. A context switch in one of two runs makes a stretch with interrupts off longer by so much.
+LEAST, SHARE, SWITCH = 0.01, 0.005, 3000
 
 
 def steps():
     """[(commit, commit before, subject, sub-series)]"""
+    tree.make("linux")
+    if not tree.exported():
+        raise LabError("build/linux has work that is not exported: ./run export first")
     commits = tree.commits()
     headings = [heading for _, heading in series()]
-    if len(commits) != len(headings):
-        raise LabError("build/linux has work that is not exported: ./run export first")
     before = [git(tree.LINUX, "rev-parse", tree.BASE).strip(), *commits]
     return [(commit, parent, git(tree.LINUX, "log", "-1", "--format=%s", commit).strip(), heading)
-            for commit, parent, heading in zip(commits, before, headings, strict=False)
+            for commit, parent, heading in zip(commits, before[:-1], headings, strict=True)
             if heading in SUBSERIES]
 
 
@@ -36,17 +38,28 @@ def counted(found, count, setups):
     commits = list(dict.fromkeys(each for commit, parent, *_ in found for each in (parent, commit)))
     flows = {}
     for number, commit in enumerate(commits, 1):
-        sources = bisect.sources(commit, False)
-        path = COUNTED / f"{hashlib.sha256(chr(10).join(sources).encode()).hexdigest()}.json"
+        path = COUNTED / f"{_key(commit)}.json"
         if not path.exists():
             say(f"bench steps: {number} of {len(commits)}, "
                 f"{git(tree.LINUX, 'log', '-1', '--format=%s', commit).strip()}")
             tree.at(commit)
             image = kernel.build("bisect", CONFIG)
-            files.write(path, json.dumps({name: _flow(runs) for name, runs in
-                                          count("bisect", image, setups).items()}))
+            runs = count("bisect", image, setups)
+            if git(tree.BISECT, "rev-parse", "HEAD").strip() != commit:
+                raise LabError("somebody else has moved build/bisect meanwhile: once more, when it is free")
+            files.write(path, json.dumps({name: _flow(each) for name, each in runs.items()}))
         flows[commit] = json.loads(path.read_text())
     return flows
+
+
+def _key(commit):
+    """What decides about the counts: the sources, the configuration, the tools, and how it is counted."""
+    tools = {name: version for name, version in bench_report.versions().items() if name != "patches"}
+    ways = [*sorted(bench_count.SOURCES.iterdir()), *sorted(modules.SOURCES.glob("bench_*.c")),
+            *(ROOT / "lab" / name for name in ("bench_count.py", "bench_flows.py", "bench_guest.py"))]
+    parts = [*bisect.sources(commit, False), kernel.fragments(CONFIG), json.dumps(tools),
+             *(path.read_text() for path in ways)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _flow(runs):
@@ -66,7 +79,7 @@ def table(found, flows, base):
                 for row in _rows(name, flows[parent][name], after)]
         lines += ["", f"## {subject}", "", f"*{heading}*", ""]
         lines += ["| flow | | before | after |", "|---|---|--:|--:|", *rows] if rows else [
-            "No flow changes by more than it does from run to run."]
+            "No flow changes by 1 % and by more than from run to run."]
     return "\n".join(lines) + "\n"
 
 
@@ -79,11 +92,12 @@ def _rows(name, before, after):
                 for each in before["functions"] | after["functions"]}
         rows += [(f"`{each}()`", *pair) for each, pair in sorted(
             both.items(), key=lambda item: -abs(item[1][1] - item[1][0]))
-            if abs(pair[1] - pair[0]) >= abs(change) / 4]
-    if _is_much(after["masked"] - before["masked"], before["masked"], 3000):
+            if abs(pair[1] - pair[0]) >= SHARE * before["total"]]
+    if _is_much(after["masked"] - before["masked"], before["masked"], SWITCH):
         rows.append(("longest with interrupts off", before["masked"], after["masked"]))
     return [f"| {name} | {what} | {old:,} | {new:,} |" for what, old, new in rows]
 
 
 def _is_much(change, before, *apart):
-    return abs(change) > max(LEAST * before, *apart)
+    """So much that no run before can have been as one after."""
+    return abs(change) > max(LEAST * before, sum(apart))

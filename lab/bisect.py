@@ -26,6 +26,8 @@ TABLE = RECORD.with_suffix(".md")
 # What a kernel is not made of; without KUnit, not of these tests either.
 ELSEWHERE = ("Documentation", "MAINTAINERS")
 TESTS = "mm/tests"
+# What is compiled with everything off
+OFF = ("mm/", "fs/proc/", "kernel/", "drivers/base/", "arch/x86/mm/")
 # A failure of the machine says nothing about a patch.
 MACHINE = ("no space left", "terminated", "killed", "disk full", "cannot allocate memory")
 
@@ -105,8 +107,7 @@ def _verdict(step):
 def _off(step):
     """The directories of the series compile."""
     kernel.configure("bisect", step.config)
-    kernel.make("build", "bisect", step.config, "mm/", "fs/proc/", "kernel/", "drivers/base/",
-                "arch/x86/mm/")
+    kernel.make("build", "bisect", step.config, *OFF)
 
 
 def _boot(step):
@@ -148,8 +149,9 @@ def _key(step):
     compiler = _compiler(machine)
     fragments = kernel.fragments(step.config)
     compiled = sources(step.commit, step.kind == "warn" or "CONFIG_KUNIT=y" in fragments)
-    return hashlib.sha256("\n".join([*compiled, compiler, step.kind, step.name, fragments,
-                                     step.more]).encode()).hexdigest()
+    directories = OFF if step.kind == "off" else ()
+    return hashlib.sha256("\n".join([*compiled, compiler, step.kind, step.name, fragments, step.more,
+                                     *directories]).encode()).hexdigest()
 
 
 @functools.cache

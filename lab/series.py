@@ -154,11 +154,14 @@ def _base(before):
 
 def _numbers(paths, commits):
     """Of the patches that touch files under one of the paths: 1, 3-5."""
-    found = [number for number, commit in enumerate(commits, 1) if touched.files(*paths, by=commit)]
-    if not found:
-        raise LabError(f"no patch of the sub-series touches {' or '.join(paths)}")
+    found = set()
+    for path in paths:
+        touching = {number for number, commit in enumerate(commits, 1) if touched.files(path, by=commit)}
+        if not touching:
+            raise LabError(f"{{{{numbers ...}}}} of a cover letter: no patch of the sub-series touches {path}")
+        found |= touching
     runs = []
-    for number in found:
+    for number in sorted(found):
         if runs and runs[-1][1] == number - 1:
             runs[-1][1] = number
         else:

@@ -32,7 +32,9 @@ def make(name, named=None, force=False):
     Work in build/linux that has not been exported is never overwritten, unless
     by `force`. What build/bisect is made from is what at() has checked out.
     """
-    if name == "bisect" and (BISECT / ".git").exists():
+    if name == "bisect":
+        if not (BISECT / ".git").exists():
+            raise LabError("there is no build/bisect: only ./run bisect and ./run bench steps make it")
         return BISECT
     path = {"linux": LINUX, "stock": STOCK, "mutant": MUTANT}.get(name)
     if not path:

@@ -124,7 +124,7 @@ def test_steps_name_what_a_patch_has_changed():
     assert head == "Linux 7.3.9, 5 patches, QEMU 8.1, gcc 13.\n"
     assert first.splitlines()[6:] == ["| fast | all | 1,000 | 450 |", "| fast | `walk()` | 600 | 0 |"]
     assert second.splitlines()[6:] == ["| fast | longest with interrupts off | 9,000 | 5,000 |"]
-    assert third.splitlines()[4:] == ["No flow changes by more than it does from run to run."]
+    assert third.splitlines()[4:] == ["No flow changes by 1 % and by more than from run to run."]
 
 
 def test_regions_tell_what_runs_where(tmp_path):
