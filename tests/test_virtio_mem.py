@@ -28,12 +28,14 @@ MOVABLE = pytest.mark.parametrize("guest", ["movable", *elsewhere("movable")], i
 
 def zone_guest(name, param):
     """
-    Half of the boot memory is above 4 GiB: the kernel takes its own pages there first, and the
-    device's memory in the same zone can be unplugged. Elsewhere, all of it is in that zone.
+    Some of the boot memory is where the device's is, in ZONE_NORMAL: the kernel takes its own pages
+    there first, and the device's memory can be unplugged. On x86 that is above 4 GiB, which QEMU is
+    told to put half of it; on s390 above 2 GiB; on arm64, all of it is in that zone.
     """
     config, _, zone = param.rpartition("-")
+    machine = {"": {"args": ["-machine", "max-ram-below-4g=512M"]}, "s390": {"memory": "3G"}}
     guest = Guest(f"{name}-{param}", f"memhp_default_state=online_{zone}", config=config or "debug",
-                  args=[] if config else ["-machine", "max-ram-below-4g=512M"])
+                  **machine.get(config, {}))
     guest.zone = zone
     return guest
 

@@ -81,14 +81,16 @@ def test_a_new_device_cannot_take_the_memory(guest, memory):
     """The driver has reset the device; now it comes back, or one that takes its place does."""
     memory.resize(200 * MIB)
     partial = max(memory.block_states())
-    pci = guest.vm.run(f"readlink -f {DRIVER}/virtio[0-9]*").split("/")[-2]
+    path = guest.vm.run(f"readlink -f {DRIVER}/virtio[0-9]*")
+    parent = path.split("/")[-2]
     device = unbind(guest)
     guest.vm.run("dmesg -c > /dev/null")
     code, output = guest.vm.call(f"echo {device} > {DRIVER}/bind")
     assert code and "resource busy" in output
     assert "reloading the driver is not supported" in guest.vm.run("dmesg")
-    guest.vm.run(f"dmesg -c > /dev/null; echo 1 > /sys/bus/pci/devices/{pci}/remove; "
-                 "echo 1 > /sys/bus/pci/rescan")
+    again = (f"for on in 0 1; do echo $on > /sys/bus/ccw/devices/{parent}/online; done" if "/css" in path
+             else f"echo 1 > /sys/bus/pci/devices/{parent}/remove; echo 1 > /sys/bus/pci/rescan")
+    guest.vm.run(f"dmesg -c > /dev/null; {again}")
     assert re.search(r"virtio_mem virtio\d+: probe with driver virtio_mem failed with error -16",
                      guest.vm.run("dmesg"))
     state = memory.state()
