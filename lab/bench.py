@@ -78,7 +78,7 @@ def compare(counted):
     flows = []
     for name, stock in counted["stock"].items():
         both = {"stock": stock, "ours": counted["ours"][name]}
-        middle = {tree: median(runs) for tree, runs in both.items()}
+        middle = {tree: bench_report.median(runs) for tree, runs in both.items()}
         flows.append({
             "name": name,
             "stock": middle["stock"].total(),
@@ -95,11 +95,7 @@ def compare(counted):
     return flows
 
 
-def median(runs):
-    return sorted(runs, key=lambda counts: counts.total())[len(runs) // 2]
-
-
 def spread(runs):
     """Between the lowest and the highest, as a share of the median."""
     totals = sorted(counts.total() for counts in runs)
-    return (totals[-1] - totals[0]) / median(runs).total()
+    return (totals[-1] - totals[0]) / bench_report.median(runs).total()

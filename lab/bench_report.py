@@ -27,6 +27,10 @@ def of(base):
             f"gcc {base['gcc']}")
 
 
+def median(runs):
+    return sorted(runs, key=lambda counts: counts.total())[len(runs) // 2]
+
+
 def sizes(trees, config):
     """{tree: {what: bytes}} of the kernels."""
     found = {}

@@ -65,7 +65,7 @@ def _key(commit):
 def _flow(runs):
     """Of the median run; how far the runs are apart, in instructions."""
     totals = sorted(run.total() for run in runs)
-    middle = sorted(runs, key=lambda run: run.total())[len(runs) // 2]
+    middle = bench_report.median(runs)
     return {"total": middle.total(), "apart": totals[-1] - totals[0],
             "masked": sorted(run.masked.instructions for run in runs)[len(runs) // 2],
             "functions": {name: each[0] for name, each in middle.items()}}
