@@ -1,6 +1,7 @@
 """
 Does each patch of the series leave a kernel that compiles with everything off, and one that boots and
-passes its own tests with everything on? Does it add a warning of sparse or of gcc with W=1? Does the tip compile in every configuration that matters?
+passes its own tests with everything on? Does it add a warning of sparse or of gcc with W=1? Does the tip compile
+in every configuration that matters? Do the fixes that go into a tree of their own need those of another?
 docs/results/bisect.json has the verdicts: each is written as soon as it is there, and counts for as long
 as what was compiled stays the same, so that a run goes on where the last one ended, and a changed patch
 costs only those from it on.
@@ -13,7 +14,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from lab import combinations, kernel, kunit, objects, sparse, touched, tree
+from lab import combinations, kernel, kunit, objects, patches, series, sparse, touched, tree
 from lab.errors import LabError
 from lab.files import write
 from lab.git import git
@@ -34,8 +35,8 @@ MACHINE = ("no space left", "terminated", "killed", "disk full", "cannot allocat
 
 @dataclass(frozen=True)
 class Step:
-    kind: str           # off, boot, warn or tip
-    name: str           # the patch, or the combination
+    kind: str           # off, boot, warn, tip or group
+    name: str           # the patch, the combination, or the group of fixes
     commit: str
     config: str         # the fragment
     more: str = ""      # more lines of that kind
@@ -84,6 +85,7 @@ def steps():
         yield Step("tip", config, tip, config)
     for name, lines in {**combinations.modular(), **combinations.of_x86()}.items():
         yield Step("tip", name, tip, "combinations", lines)
+    yield from _groups()
     for commit in commits:
         yield Step("off", names[commit], commit, "off")
     for commit in commits:
@@ -92,11 +94,20 @@ def steps():
         yield Step("warn", names[commit], commit, sparse.CONFIGS[0])
 
 
+def _groups():
+    """The fixes that go into one tree, on the base without those of the others."""
+    for name, files in series.groups("fixes").items():
+        commit = patches.apply_alone(tree.LINUX, tree.base(), files)
+        paths = git(tree.LINUX, "diff", "--name-only", tree.BASE, commit).splitlines()
+        powerpc = all(path.startswith("arch/powerpc/") for path in paths)
+        yield Step("group", name, commit, "ppc64le" if powerpc else "on")
+
+
 def _verdict(step):
     """ok, or what is wrong."""
     tree.at(step.commit)
     try:
-        {"off": _off, "boot": _boot, "warn": _warn, "tip": _tip}[step.kind](step)
+        {"off": _off, "boot": _boot, "warn": _warn, "tip": _tip, "group": _tip}[step.kind](step)
     except LabError as error:
         if any(word in str(error).lower() for word in MACHINE):
             raise
@@ -127,7 +138,7 @@ def _warn(step):
 
 
 def _tip(step):
-    """What the series touches compiles, and would link."""
+    """What the series touches compiles, and would link; of a group, with nothing else of the series."""
     machine = kernel.arch_of(step.config)
     kernel.configure("bisect", step.config, step.more)
     paths = objects.of("bisect", step.config, machine)
@@ -184,12 +195,12 @@ def _write(record, all_steps):
 
 
 def _table(record, all_steps):
-    lines = ["# Each patch, and the tip in many configurations", "",
+    lines = ["# Each patch, the tip in many configurations, and groups of fixes", "",
              "Written by `./run bisect`; what each column means is in `docs/bisect.md`. A dash: not run "
              "for the series as it is.", ""]
     done = {kind: {step.name: record.get(key, {}).get("result", "\N{EN DASH}")
                    for key, step in all_steps.items() if step.kind == kind}
-            for kind in ("off", "boot", "warn", "tip")}
+            for kind in ("off", "boot", "warn", "tip", "group")}
     for kind, found in done.items():
         good = sum(result == "ok" for result in found.values())
         bad = sum(result not in ("ok", "\N{EN DASH}") for result in found.values())
@@ -200,4 +211,6 @@ def _table(record, all_steps):
               for name, result in done["off"].items()]
     lines += ["", "| configuration of the tip | compiles, would link |", "|---|---|"]
     lines += [f"| {name} | {result} |" for name, result in done["tip"].items()]
+    lines += ["", "| fixes for one tree | apply alone, compile, would link |", "|---|---|"]
+    lines += [f"| {name} | {result} |" for name, result in done["group"].items()]
     return "\n".join(lines) + "\n"

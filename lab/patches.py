@@ -42,6 +42,11 @@ def apply(repository, base, mutation=None):
     return _apply(repository, base, [*files, mutation] if mutation else files)
 
 
+def apply_alone(repository, base, names):
+    """The same with some patches of the series, without those between them."""
+    return _apply(repository, base, [PATCHES / name for name in names])
+
+
 def _apply(repository, base, files):
     """Begins where this series differs from those that have been applied before: each step has a ref."""
     there = git(repository, "for-each-ref", "--format=%(refname) %(objectname)", f"{STEPS}/")

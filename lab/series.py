@@ -49,10 +49,15 @@ def sub_series():
     """{name: its commits in build/linux}, in order."""
     parts = {}
     for (_, heading), commit in zip(patches.series(), tree.commits(), strict=True):
-        parts.setdefault(re.sub(r"\W+", "-", (heading or "series").lower()), []).append(commit)
+        parts.setdefault(_folder(heading), []).append(commit)
     if not parts:
         raise LabError("kernel/series has no patch")
     return parts
+
+
+def _folder(heading):
+    """What the mails of a sub-series are called."""
+    return re.sub(r"\W+", "-", (heading or "series").lower())
 
 
 def _write(folder, name, commits, before):
@@ -122,10 +127,7 @@ def _cover(name, commits, before):
     (fields, text) from kernel/cover: Version, Subject and, if it is not PATCH, Prefix; {{...}} in the
     text is something that is looked up.
     """
-    path = COVERS / name
-    if not path.is_file():
-        raise LabError(f"the sub-series {name} has no cover letter {shown(path)}")
-    letter = path.read_text()
+    path, letter = _letter(name)
     head, _, text = letter.partition("\n\n")
     fields = dict(re.findall(r"^(\w+): (.*)$", head, re.M))
     if not fields.get("Version", "").isdigit() or "Subject" not in fields or not text.strip():
@@ -145,6 +147,22 @@ def _cover(name, commits, before):
     return fields, text.strip()
 
 
+def _letter(name):
+    """(its path, its text)"""
+    path = COVERS / name
+    if not path.is_file():
+        raise LabError(f"the sub-series {name} has no cover letter {shown(path)}")
+    return path, path.read_text()
+
+
+def groups(name):
+    """{group: its patches} of a sub-series whose letter says which go where: a line with {{numbers ...}} each."""
+    commits = sub_series()[name]
+    names = [patch for patch, heading in patches.series() if _folder(heading) == name]
+    return {group: [names[number - 1] for number in _touching(paths.split(), commits)]
+            for group, paths in re.findall(r"^ +(\S.*?) +\{\{numbers ([^}]*)\}\}$", _letter(name)[1], re.M)}
+
+
 def _base(before):
     """What the sub-series applies to."""
     pin = source.pin()
@@ -152,16 +170,21 @@ def _base(before):
     return upstream.paragraph(f"Applies to Linux {pin['version']}{after}. {upstream.statement(pin)}")
 
 
-def _numbers(paths, commits):
-    """Of the patches that touch files under one of the paths: 1, 3-5."""
+def _touching(paths, commits):
+    """The numbers of the patches that touch files under one of the paths, in order."""
     found = set()
     for path in paths:
         touching = {number for number, commit in enumerate(commits, 1) if touched.files(path, by=commit)}
         if not touching:
             raise LabError(f"{{{{numbers ...}}}} of a cover letter: no patch of the sub-series touches {path}")
         found |= touching
+    return sorted(found)
+
+
+def _numbers(paths, commits):
+    """The same as text: 1, 3-5."""
     runs = []
-    for number in sorted(found):
+    for number in _touching(paths, commits):
         if runs and runs[-1][1] == number - 1:
             runs[-1][1] = number
         else:
