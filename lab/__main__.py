@@ -63,7 +63,7 @@ def series(options):
     from lab import series, upstream
     if options.upstream is not None:
         upstream.check(options.upstream)
-    series.series(options.name)
+    series.series(options.name, options.sender)
 
 
 def rebase(options):
@@ -146,7 +146,9 @@ def parser():
     command.add_argument("pattern", nargs="?", help="only the guests with this in their name, or growth, or steps")
 
     command = add(series, "write the series as mails: build/series")
-    command.add_argument("name", nargs="?", metavar="SUB", help="only that sub-series")
+    command.add_argument("name", nargs="?", metavar="SUB", help="only that sub-series, or one part of it")
+    command.add_argument("--from", dest="sender", metavar="'NAME <ADDRESS>'",
+                         help="who sends the mails: also adds that person's Signed-off-by")
     command.add_argument("--upstream", metavar="PATH", nargs="?", const="",
                          help="first compare the base with Linux itself, a tarball or git tree of that "
                               "version; without PATH, by the dates in Debian's package")
@@ -155,9 +157,10 @@ def parser():
     command.add_argument("version", help="7.2, say, of a package linux-source-7.2; or a kernel tarball "
                                          "or git tree")
 
-    command = add(bisect, "try each patch by itself, and the tip in many configurations")
+    command = add(bisect, "try each patch by itself, the tip in many configurations, and the "
+                          "fixes of each tree")
     command.add_argument("pattern", nargs="?", help="only steps with this in their name, which "
-                                                    "starts with off:, boot:, warn: or tip:")
+                                                    "starts with off:, boot:, warn:, tip: or group:")
     command.add_argument("--steps", type=int, metavar="N", help="only so many now")
     command.add_argument("--again", action="store_true", help="those that failed, too")
 

@@ -1,7 +1,7 @@
 """
 Does each patch of the series leave a kernel that compiles with everything off, and one that boots and
 passes its own tests with everything on? Does it add a warning of sparse or of gcc with W=1? Does the tip compile
-in every configuration that matters? Do the fixes that go into a tree of their own need those of another?
+in every configuration that matters? Do the patches that go into a tree of their own need those of another?
 docs/results/bisect.json has the verdicts: each is written as soon as it is there, and counts for as long
 as what was compiled stays the same, so that a run goes on where the last one ended, and a changed patch
 costs only those from it on.
@@ -14,7 +14,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from lab import combinations, kernel, kunit, objects, patches, series, sparse, touched, tree
+from lab import combinations, kernel, kunit, objects, series, sparse, touched, tree
 from lab.errors import LabError
 from lab.files import write
 from lab.git import git
@@ -36,7 +36,7 @@ MACHINE = ("no space left", "terminated", "killed", "disk full", "cannot allocat
 @dataclass(frozen=True)
 class Step:
     kind: str           # off, boot, warn, tip or group
-    name: str           # the patch, the combination, or the group of fixes
+    name: str           # the patch, the combination, or the group of patches for one tree
     commit: str
     config: str         # the fragment
     more: str = ""      # more lines of that kind
@@ -95,12 +95,11 @@ def steps():
 
 
 def _groups():
-    """The fixes that go into one tree, on the base without those of the others."""
-    for name, files in series.groups("fixes").items():
-        commit = patches.apply_alone(tree.LINUX, tree.base(), files)
-        paths = git(tree.LINUX, "diff", "--name-only", tree.BASE, commit).splitlines()
+    """The patches that go into one tree, on the base without those of the others."""
+    for name, last in series.alone().items():
+        paths = git(tree.LINUX, "diff", "--name-only", tree.BASE, last).splitlines()
         powerpc = all(path.startswith("arch/powerpc/") for path in paths)
-        yield Step("group", name, commit, "ppc64le" if powerpc else "on")
+        yield Step("group", name, last, "ppc64le" if powerpc else "on")
 
 
 def _verdict(step):
@@ -195,7 +194,7 @@ def _write(record, all_steps):
 
 
 def _table(record, all_steps):
-    lines = ["# Each patch, the tip in many configurations, and groups of fixes", "",
+    lines = ["# Each patch, the tip in many configurations, and what goes into one tree", "",
              "Written by `./run bisect`; what each column means is in `docs/bisect.md`. A dash: not run "
              "for the series as it is.", ""]
     done = {kind: {step.name: record.get(key, {}).get("result", "\N{EN DASH}")
@@ -211,6 +210,6 @@ def _table(record, all_steps):
               for name, result in done["off"].items()]
     lines += ["", "| configuration of the tip | compiles, would link |", "|---|---|"]
     lines += [f"| {name} | {result} |" for name, result in done["tip"].items()]
-    lines += ["", "| fixes for one tree | apply alone, compile, would link |", "|---|---|"]
+    lines += ["", "| patches for one tree | apply alone, compile, would link |", "|---|---|"]
     lines += [f"| {name} | {result} |" for name, result in done["group"].items()]
     return "\n".join(lines) + "\n"

@@ -63,9 +63,9 @@ def base():
     return source.Base(commit, source.version(LINUX, commit))
 
 
-def commits():
+def commits(last="HEAD", before=BASE):
     """The commits in build/linux on its base, the first one first."""
-    return git(LINUX, "rev-list", "--reverse", f"{BASE}..HEAD").split()
+    return git(LINUX, "rev-list", "--reverse", f"{before}..{last}").split()
 
 
 def at(commit):

@@ -5,7 +5,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from lab import bisect, combinations, kernel, kunit, objects, patches, series, source, sparse, touched, tree
+from lab import bisect, combinations, kernel, kunit, objects, series, sparse, touched, tree
 from lab.errors import LabError
 from lab.git import git
 
@@ -29,7 +29,7 @@ class Bisected:
         monkeypatch.setattr(bisect, "TABLE", folder.parent / "bisect.md")
         monkeypatch.setattr(bisect, "_verdict", self.verdict)
         monkeypatch.setattr(bisect, "_compiler", lambda machine: "gcc")     # most are not installed
-        monkeypatch.setattr(series, "groups", lambda name: {})
+        monkeypatch.setattr(series, "alone", dict)
 
     def commit(self, subject, name, text=""):
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -159,40 +159,17 @@ def test_warnings_are_asked_for_what_the_patch_touches(bisected, monkeypatch):
                                   "warn: second": "mm/b.c:7: dubious", "warn: third": "ok"}
 
 
-@pytest.fixture
-def grouped(bisected, monkeypatch):
-    """groups() of which each has one of the patches."""
-    files = git(bisected.folder, "format-patch", "--output-directory", bisected.folder.parent, tree.BASE).splitlines()
-    base = source.Base(git(bisected.folder, "rev-parse", tree.BASE), "7.3.4")
-    monkeypatch.setattr(patches, "PATCHES", bisected.folder.parent)
-    monkeypatch.setattr(tree, "base", lambda: base)
-    monkeypatch.setattr(series, "groups", lambda name: {
-        path.rpartition("/")[2][5:-6]: [path.rpartition("/")[2]] for path in files})
-    return bisected
-
-
-def test_group_of_fixes_is_taken_alone(grouped):
-    assert grouped.run("group:") == (0, ["group: first", "group: second", "group: third"])
-    steps = {step.name: step for step in bisect.steps() if step.kind == "group"}
-    assert git(grouped.folder, "ls-tree", "-r", "--name-only", steps["second"].commit).splitlines() == [
-        "Makefile", "mm/b.c"]
-    assert {step.config for step in steps.values()} == {"on"}
-    assert grouped.run("group:") == (0, [])
-    assert "| second | ok |" in bisect.TABLE.read_text().partition("fixes for one tree")[2]
-
-
-def test_group_of_fixes_that_needs_another(grouped):
-    grouped.commit("fourth", "mm/b.c")
-    git(grouped.folder, "format-patch", "-1", "--output", grouped.folder.parent / "0002-second.patch")
-    with pytest.raises(LabError, match="0002-second.patch does not apply to Linux 7.3.4"):
-        grouped.run("group:")
-
-
-def test_group_of_fixes_of_another_architecture(grouped):
-    git(grouped.folder, "reset", "--quiet", "--hard", "HEAD~3")
-    grouped.commit("second", "arch/powerpc/b.c")
-    git(grouped.folder, "format-patch", "-1", "--output", grouped.folder.parent / "0002-second.patch")
-    assert [step.config for step in bisect.steps() if step.kind == "group"] == ["on", "ppc64le", "on"]
+def test_patches_for_one_tree_are_taken_alone(bisected, monkeypatch):
+    git(bisected.folder, "update-ref", tree.BASE, "HEAD")
+    second = git(bisected.folder, "rev-parse", "HEAD~1")
+    bisected.commit("elsewhere", "arch/powerpc/d.c")
+    far = git(bisected.folder, "rev-parse", "HEAD")
+    monkeypatch.setattr(series, "alone", lambda: {"fixes-x": second, "fixes-far": far})
+    assert {step.name: (step.commit, step.config) for step in bisect.steps() if step.kind == "group"} == {
+        "fixes-x": (second, "on"), "fixes-far": (far, "ppc64le")}
+    assert bisected.run("group:") == (0, ["group: fixes-x", "group: fixes-far"])
+    assert bisected.run("group:") == (0, [])
+    assert "| fixes-x | ok |" in bisect.TABLE.read_text().partition("for one tree")[2]
 
 
 # The configurations of the tip
