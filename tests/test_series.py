@@ -55,7 +55,7 @@ def applied(repository, base, found, folder, paths):
 def contents(repository, base):
     """[(tree, author and message)]"""
     found = git(repository, "log", "--reverse", "-z", "--format=%T%n%an <%ae>%n%B", f"{base}..HEAD")
-    return [commit.split("\n", 1) for commit in found.split("\0")]
+    return [commit.split("\n", 1) for commit in found.rstrip("\0").split("\0")]
 
 
 def touched(repository, base):
