@@ -352,6 +352,7 @@ def test_stock_bugs_have_their_patches():
 
 def test_letters_say_which_files_debian_has_changed():
     """What kernel/upstream says is about this base."""
+    tree.make("linux")
     assert "was not checked" not in upstream.statement(source.pin())
 
 
