@@ -157,8 +157,8 @@ def parser():
     command.add_argument("version", help="7.2, say, of a package linux-source-7.2; or a kernel tarball "
                                          "or git tree")
 
-    command = add(bisect, "try each patch by itself, the tip in many configurations, and the "
-                          "fixes of each tree")
+    command = add(bisect, "try each patch by itself, the tip in many configurations, and what "
+                          "goes into one tree")
     command.add_argument("pattern", nargs="?", help="only steps with this in their name, which "
                                                     "starts with off:, boot:, warn:, tip: or group:")
     command.add_argument("--steps", type=int, metavar="N", help="only so many now")
